@@ -1,0 +1,64 @@
+/* book/book.h - one symbol's order book: price-time matching as a pure function.
+ *
+ * (book, command) -> (book, events). No clock, no I/O, no allocation, no floating point, and no iteration whose order
+ * depends on a hash or an address: the same commands give the same events on every machine, compiler and run.
+ *
+ * Writer:   one thread (the matcher of the symbol, or a replay).
+ * Memory:   the caller's zeroed block of pit_book_bytes, cache-line aligned. It is bounded by the definition's
+ *           orders_max and levels_max; when either is reached the order is refused with that reason.
+ * Progress: a cancel, reduce or resting order costs a constant number of steps whatever the depth; an aggressor one
+ *           more constant per order it trades with.
+ */
+#ifndef PIT_BOOK_BOOK_H
+#define PIT_BOOK_BOOK_H
+
+#include <stdbool.h>
+
+#include "book/command.h"
+#include "book/event.h"
+
+struct pit_book;
+
+/* True when every field is in its range. */
+bool pit_symbol_definition_valid(const struct pit_symbol_definition *definition);
+
+/* Bytes for a book of a valid definition. */
+size_t pit_book_bytes(const struct pit_symbol_definition *definition);
+
+/* Lays out an empty, open book in zeroed memory (aligned to 128). The definition must be valid. */
+struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit_symbol_definition *definition);
+
+/* Applies NEW, CANCEL, REDUCE, REPLACE, STATE or a changed price band (SYMBOL) and writes the events. Any bytes are
+ * safe: what makes no sense is REJECTED. */
+void pit_book_apply(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink);
+
+/* Brings what a coming command will touch into the cache. Changes nothing; a hint. */
+void pit_book_prefetch(const struct pit_book *book, const struct pit_command *command);
+
+const struct pit_symbol_definition *pit_book_definition(const struct pit_book *book);
+enum pit_trading_state pit_book_state(const struct pit_book *book);
+uint32_t pit_book_orders(const struct pit_book *book); /* resting now */
+uint32_t pit_book_levels(const struct pit_book *book); /* prices in use now */
+
+/* Best price of a side. Returns false when the side is empty. */
+bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *price);
+
+/* A resting order as a visitor sees it. */
+struct pit_resting_order {
+    uint64_t order_id;
+    uint64_t client_id;
+    int64_t price;
+    uint64_t quantity; /* open lots */
+    uint32_t account;
+    uint8_t side;
+};
+
+/* Visits a side's orders, best price first, then oldest first, until visit returns false. */
+void pit_book_walk(const struct pit_book *book, enum pit_side side,
+                   bool (*visit)(void *context, const struct pit_resting_order *order), void *context);
+
+/* Checks every invariant (linked lists, counts, index against orders, uncrossed). For tests and replay; O(orders).
+ * Returns NULL when all hold, otherwise what does not. */
+const char *pit_book_check(const struct pit_book *book);
+
+#endif

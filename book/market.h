@@ -1,0 +1,63 @@
+/* book/market.h - the books one matcher (or one replay) keeps, and their digests.
+ *
+ * Pure, like the book: memory comes from the caller's reserve function, and only when a symbol is defined.
+ *
+ * Digests. Every book has a rolling xxHash over its own events in order. A market's event digest is a sum over its
+ * books (and over events of unknown symbols), so the digest of the whole is the sum of the parts' however the symbols
+ * are spread over matchers: one thread or many, a live run or a replay, give the same number.
+ */
+#ifndef PIT_BOOK_MARKET_H
+#define PIT_BOOK_MARKET_H
+
+#include "book/book.h"
+
+struct pit_market;
+
+/* The digest of one market; the parts of a whole add up field by field (pit_digest_add). */
+struct pit_digest {
+    uint64_t events;       /* over every event so far */
+    uint64_t events_count; /* how many */
+    uint64_t state;        /* over every resting order and trading state (0 where it was not asked for) */
+    uint64_t orders;       /* resting now (0 likewise) */
+};
+
+static inline void pit_digest_add(struct pit_digest *whole, const struct pit_digest *part)
+{
+    whole->events += part->events;
+    whole->events_count += part->events_count;
+    whole->state += part->state;
+    whole->orders += part->orders;
+}
+
+/* Where a market's memory comes from: zeroed bytes with that alignment, valid as long as the market; never NULL. */
+struct pit_reserve {
+    void *(*reserve)(void *context, size_t bytes, size_t alignment);
+    void *context;
+};
+
+/* Creates a market without symbols. */
+struct pit_market *pit_market_create(const struct pit_reserve *memory);
+
+/* Applies one command: SYMBOL creates a book (ids may come in any order below PIT_SYMBOLS_MAX), the rest goes to its
+ * book; an unknown symbol or kind is REJECTED. Folds the events into the digest. */
+void pit_market_apply(struct pit_market *market, const struct pit_command *command, struct pit_event_sink *sink);
+
+/* Folds complete events [sink->folded, sink->next) into the digest of the command in progress. pit_market_apply does so
+ * at its end; a sink's make_room must do so before it lets those slots be overwritten. */
+void pit_market_fold(struct pit_market *market, struct pit_event_sink *sink);
+
+void pit_market_prefetch(const struct pit_market *market, const struct pit_command *command);
+
+/* The book of a symbol, or NULL. */
+struct pit_book *pit_market_book(const struct pit_market *market, uint32_t symbol);
+
+/* One more than the largest symbol id defined here. */
+uint32_t pit_market_symbols(const struct pit_market *market);
+
+/* Event digest only: constant time. */
+struct pit_digest pit_market_event_digest(const struct pit_market *market);
+
+/* Event and state digest: walks every book. */
+struct pit_digest pit_market_full_digest(const struct pit_market *market);
+
+#endif

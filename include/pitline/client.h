@@ -1,0 +1,124 @@
+/* pitline/client.h - order entry from C. docs/wire.md is the protocol underneath.
+ *
+ * A client is one session for one account, on a non-blocking socket; it belongs to one thread. Orders are written into
+ * a buffer and leave with pit_client_flush (or when the buffer is full); reports are read with pit_client_poll.
+ */
+#ifndef PITLINE_CLIENT_H
+#define PITLINE_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pitline/error.h"
+#include "pitline/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pit_client;
+
+struct pit_client_options {
+    const char *address; /* "tcp:HOST:PORT" or "unix:PATH" */
+    uint32_t account;    /* 1 .. */
+    const uint8_t *key;  /* NULL where the server has no keys */
+    size_t key_bytes;
+    const char *name;    /* of the client, for the server's log; may be NULL */
+    uint32_t timeout_ms; /* of connecting and logging on; 0 = 5000 */
+};
+
+struct pit_client_symbol {
+    uint32_t symbol;
+    char name[PIT_SYMBOL_NAME_BYTES];
+    uint32_t tick_mantissa, lot_mantissa;
+    uint8_t tick_decimals, lot_decimals;
+    int64_t price_min, price_max;
+    uint64_t quantity_max;
+};
+
+enum pit_report_kind {
+    PIT_REPORT_ACCEPTED = 1,
+    PIT_REPORT_REJECTED = 2,
+    PIT_REPORT_TRADE = 3,
+    PIT_REPORT_RESTED = 4,
+    PIT_REPORT_CANCELLED = 5,
+    PIT_REPORT_REDUCED = 6,
+    PIT_REPORT_REPLACED = 7,
+    PIT_REPORT_STATE = 8,
+    PIT_REPORT_HEARTBEAT = 9,
+    PIT_REPORT_BYE = 10, /* the server is about to close; text says why */
+};
+
+struct pit_report {
+    uint8_t kind; /* enum pit_report_kind */
+    uint8_t side;
+    uint8_t reason;        /* enum pit_reason: REJECTED, CANCELLED */
+    bool rests;            /* ACCEPTED, REPLACED: the whole open quantity rests at price */
+    bool kept;             /* REPLACED: kept its place in the queue */
+    bool aggressor;        /* TRADE: your order was the incoming one */
+    bool last;             /* the last report of its request: everything that request caused for you has come */
+    uint8_t rejected_kind; /* REJECTED: PIT_MESSAGE_ number of what was refused */
+    uint32_t request;      /* of your message that this answers; 0: somebody else's order met your resting one */
+    uint32_t symbol;
+    uint32_t number;
+    uint64_t sequence; /* of the command that caused it; 0: refused before it entered the pipeline */
+    uint64_t time_ns;
+    uint64_t order_id;
+    uint64_t client_id;
+    int64_t price;
+    uint64_t quantity;
+    uint64_t leaves;
+    int64_t price_old;
+    uint64_t quantity_old;
+    uint64_t token;   /* HEARTBEAT */
+    const char *text; /* BYE; valid until the next poll */
+};
+
+/* Connects, proves the key, reads the symbols. Blocks for at most timeout_ms. */
+int pit_client_open(struct pit_client **client, const struct pit_client_options *options, struct pit_error *error);
+void pit_client_close(struct pit_client *client);
+
+uint32_t pit_client_symbols(const struct pit_client *client);
+const struct pit_client_symbol *pit_client_symbol(const struct pit_client *client, uint32_t place); /* 0 .. symbols-1 */
+const struct pit_client_symbol *pit_client_find(const struct pit_client *client, const char *name);
+
+struct pit_order {
+    uint32_t symbol;
+    uint64_t client_id;
+    enum pit_side side;
+    enum pit_tif tif;
+    bool market;
+    bool post_only;
+    int64_t price;
+    uint64_t quantity;
+};
+
+/* Each of these returns the request number (1 ..) its reports will carry, or 0 when the buffer is full and the socket
+ * takes no more: poll, then try again. */
+uint32_t pit_client_new(struct pit_client *client, const struct pit_order *order);
+uint32_t pit_client_cancel(struct pit_client *client, uint32_t symbol, uint64_t order_id, uint64_t client_id);
+uint32_t pit_client_reduce(struct pit_client *client, uint32_t symbol, uint64_t order_id, uint64_t client_id,
+                           uint64_t quantity);
+uint32_t pit_client_replace(struct pit_client *client, uint32_t symbol, uint64_t order_id, uint64_t client_id,
+                            int64_t price, uint64_t quantity, bool post_only);
+uint32_t pit_client_state(struct pit_client *client, uint32_t symbol, enum pit_trading_state state);
+uint32_t pit_client_heartbeat(struct pit_client *client, uint64_t token);
+
+/* Says goodbye: the server still sends the reports of everything before, then closes (poll then returns -EPIPE). */
+void pit_client_logout(struct pit_client *client);
+
+/* Sends what is buffered. Returns bytes still waiting, or a negative errno when the connection is gone. */
+int64_t pit_client_flush(struct pit_client *client);
+
+/* The next report: 1 = filled, 0 = none now; -EPIPE = the server closed; other negative errno = the connection broke.
+ * It flushes first and answers heartbeats by itself. wait_ns: how long to wait for one at most. */
+int pit_client_poll(struct pit_client *client, struct pit_report *report, uint64_t wait_ns);
+
+int pit_client_socket(const struct pit_client *client);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,63 @@
+/* journal/reader.h - reads a journal from its first command to its last, checking everything, changing nothing.
+ *
+ * One thread. A live directory may be read: the reader stops at the last whole block.
+ */
+#ifndef PIT_JOURNAL_READER_H
+#define PIT_JOURNAL_READER_H
+
+#include <stdbool.h>
+
+#include "book/command.h"
+#include "journal/disk.h"
+#include "journal/format.h"
+#include "pitline/error.h"
+
+/* Where a journal ends: what a writer needs to go on. */
+struct pit_journal_end {
+    uint8_t journal_id[16];
+    uint64_t blocks;              /* number of the last whole block, 0 = empty journal */
+    uint64_t sequence;            /* of the last command, 0 = none */
+    uint64_t time_ns;             /* its time */
+    uint64_t segment_first_block; /* names the last segment; 0 = there is none */
+    uint64_t segment_bytes;
+    uint64_t offset;     /* in that segment, where the next block goes */
+    uint64_t torn_bytes; /* non-zero bytes after it that are an unfinished write; 0 = the end is clean */
+    uint32_t crc;        /* of the last block */
+    uint64_t segments;   /* how many there are */
+};
+
+struct pit_journal_record {
+    enum pit_journal_record_kind kind;
+    uint64_t index;
+    uint64_t term;
+    uint64_t first_sequence;
+    uint32_t count;
+    const void *payload; /* valid until the next call; 64-byte aligned */
+    uint32_t bytes;
+    uint64_t block; /* number of the block it came from */
+};
+
+struct pit_journal_reader;
+
+/* Opens the journal in directory. 0; -ENOENT: no directory, or no segment in it; others with what to do. */
+int pit_journal_reader_open(struct pit_journal_reader **reader, const struct pit_disk *disk, const char *directory,
+                            struct pit_error *error);
+
+/* The next record. 1: *record is filled; 0: the end (see pit_journal_reader_end); negative: damage before the end -
+ * error names the segment, the offset and what can be done. A torn tail is an end, not an error. */
+int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journal_record *record,
+                            struct pit_error *error);
+
+/* Walks the commands of a COMMANDS record: *at starts at 0. Returns NULL after the last. The pointer is into the
+ * record's payload; line 1 may be read only with PIT_COMMAND_WIDE. */
+const struct pit_command *pit_journal_record_command(const struct pit_journal_record *record, uint32_t *at);
+
+/* Valid after pit_journal_reader_next returned 0. */
+struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *reader);
+
+/* Bytes read so far and in all segments, for progress. */
+void pit_journal_reader_progress(const struct pit_journal_reader *reader, uint64_t *done, uint64_t *total);
+
+void pit_journal_reader_close(struct pit_journal_reader *reader);
+
+#endif

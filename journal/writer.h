@@ -1,0 +1,91 @@
+/* journal/writer.h - makes commands durable by group commit.
+ *
+ * Three threads at most, each with its own functions:
+ *   journaler   appends, commits, and looks at what is durable; never blocks
+ *   disk        writes one block at a time; blocks in the kernel
+ *   preparer    writes zeros into the next segment ahead of need; blocks in the kernel
+ * The last two are agents of their own so that a simulation can schedule them.
+ *
+ * While one block is being written the next is being filled: whatever has arrived since the last write is the next
+ * write. Segments are zero-written before use and opened O_DIRECT|O_DSYNC; where that is refused, writes are followed
+ * by fdatasync. A failed write is final: the journal reports it and accepts nothing more.
+ */
+#ifndef PIT_JOURNAL_WRITER_H
+#define PIT_JOURNAL_WRITER_H
+
+#include <stdbool.h>
+
+#include "book/command.h"
+#include "book/market.h"
+#include "journal/disk.h"
+#include "journal/format.h"
+#include "journal/reader.h"
+#include "pitline/error.h"
+#include "ring/wait.h"
+
+enum pit_journal_sync {
+    PIT_JOURNAL_SYNC_AUTO = 0,  /* direct if the file system allows it, else fdatasync */
+    PIT_JOURNAL_SYNC_DATA = 1,  /* write + fdatasync */
+    PIT_JOURNAL_SYNC_NEVER = 2, /* the kernel writes when it likes: for benches and tests only, and said so at start */
+};
+
+struct pit_journal_options {
+    const char *directory;
+    uint64_t segment_bytes;
+    enum pit_journal_sync sync;
+    struct pit_bell *disk_bell;      /* rung when there is a block to write; may be NULL */
+    struct pit_bell *journaler_bell; /* rung when one is durable; may be NULL */
+};
+
+struct pit_journal;
+
+/* Takes the directory's lock (making the directory if need be). Returns a lock handle >= 0; -EWOULDBLOCK names the
+ * process that has it. Must be held before reading a journal that is going to be written. */
+int pit_journal_lock(const struct pit_disk *disk, const char *directory, struct pit_error *error);
+void pit_journal_unlock(const struct pit_disk *disk, int lock);
+
+/* Opens for writing after end (all zero for an empty directory: a new journal begins). Zeroes a torn tail. */
+int pit_journal_open(struct pit_journal **journal, const struct pit_disk *disk,
+                     const struct pit_journal_options *options, const struct pit_journal_end *end,
+                     struct pit_error *error);
+
+/* journaler: adds a command to the block being filled. Sequences rise by one from end.sequence + 1. False: full; commit
+ * and try again later. */
+bool pit_journal_append(struct pit_journal *journal, const struct pit_command *command);
+
+/* journaler: adds a digest record. False as above. full: state and orders are valid. */
+bool pit_journal_append_digest(struct pit_journal *journal, uint64_t sequence, const struct pit_digest *digest,
+                               bool full);
+
+/* journaler: hands the block being filled to the disk agent if that is idle and there is anything in it. Returns true
+ * if it did. */
+bool pit_journal_commit(struct pit_journal *journal);
+
+/* journaler: the sequence of the last durable command. */
+uint64_t pit_journal_durable(struct pit_journal *journal);
+
+/* journaler: nothing is being filled or written. */
+bool pit_journal_idle(struct pit_journal *journal);
+
+/* journaler: true once a write has failed for good; error says what. */
+bool pit_journal_failed(struct pit_journal *journal, struct pit_error *error);
+
+/* disk: writes the block handed over, if any. Returns 1 if it did. */
+uint32_t pit_journal_disk_work(struct pit_journal *journal);
+
+/* preparer: writes a slice of the next segment's zeros, if needed. Returns 1 if it did. */
+uint32_t pit_journal_prepare_work(struct pit_journal *journal);
+
+/* For people: how the journal writes here ("O_DIRECT|O_DSYNC", "fdatasync (the file system refuses O_DIRECT)"). */
+const char *pit_journal_method(const struct pit_journal *journal);
+
+/* Statistics: any thread. */
+struct pit_journal_statistics {
+    uint64_t blocks, bytes, commands, write_ns_total, write_ns_max;
+};
+struct pit_journal_statistics pit_journal_statistics(const struct pit_journal *journal);
+
+/* Closes the files. The journaler has seen pit_journal_idle, and the two agents have stopped. */
+void pit_journal_close(struct pit_journal *journal);
+
+#endif

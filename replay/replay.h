@@ -1,0 +1,54 @@
+/* replay/replay.h - rebuilds state from the journal: recovery before a run, verification and time travel after one.
+ *
+ * The journal is only read. One thread.
+ */
+#ifndef PIT_REPLAY_REPLAY_H
+#define PIT_REPLAY_REPLAY_H
+
+#include <stdbool.h>
+
+#include "book/market.h"
+#include "journal/disk.h"
+#include "journal/reader.h"
+#include "pitline/error.h"
+
+/* Which of the markets keeps a symbol (0 .. markets - 1). */
+typedef uint32_t pit_replay_assign(void *context, uint32_t symbol);
+
+struct pit_replay_options {
+    struct pit_market **markets; /* at least one; empty */
+    uint32_t markets_count;
+    pit_replay_assign *assign; /* NULL: everything to markets[0] */
+    void *assign_context;
+    uint64_t until; /* stop after this sequence; 0 = at the end */
+    bool verify;    /* compare with the digests in the journal; a difference ends the replay with -EILSEQ */
+    /* Each event with the command that caused it, in order; NULL where not wanted. Return false to stop early. */
+    bool (*event)(void *context, const struct pit_command *command, const struct pit_event *event);
+    void *event_context;
+    /* Called about every progress_every commands; NULL where not wanted. */
+    void (*progress)(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands);
+    void *progress_context;
+    uint64_t progress_every;
+};
+
+struct pit_replay_result {
+    uint64_t commands;
+    uint64_t kinds[8]; /* by enum pit_command_kind */
+    uint64_t last_sequence;
+    uint64_t last_time_ns;
+    uint64_t events;
+    uint64_t trades;
+    uint64_t rejects;
+    uint64_t digests_compared;
+    uint64_t differs_at; /* the first journaled digest that differs; 0 = none. The cause lies in
+                            (differs_after, differs_at] */
+    uint64_t differs_after;
+    struct pit_journal_end end; /* valid when the whole journal was read */
+    bool stopped;               /* by until or by event */
+};
+
+/* 0; -ENOENT: nothing there (result->end is all zero); -EILSEQ: verify found a difference; others: damage, I/O. */
+int pit_replay(const struct pit_disk *disk, const char *directory, const struct pit_replay_options *options,
+               struct pit_replay_result *result, struct pit_error *error);
+
+#endif

@@ -1,0 +1,53 @@
+/* stages/agent.h - what a stage is to its runner.
+ *
+ * An agent is a state and a few functions. The runner gives agents to threads and calls do_work in turn; one binary can
+ * so run each stage on its own core, all of them on one thread, or under a simulator's seeded scheduler.
+ *
+ * do_work never blocks (the journal's disk and preparing agents excepted: they have threads of their own) and returns
+ * how much it did, 0 = nothing. It bounds one call (a few hundred items) so that agents sharing a thread stay prompt.
+ */
+#ifndef PIT_STAGES_AGENT_H
+#define PIT_STAGES_AGENT_H
+
+#include <stdint.h>
+
+#include "pitline/error.h"
+#include "ring/sequence.h"
+
+struct pit_agent {
+    const char *name; /* "gateway", "matcher-0"; at most 15 characters: it becomes the thread's name */
+    void *state;
+    /* On the thread that will run it, before any do_work of any agent. May be NULL. */
+    int (*init)(void *state, struct pit_error *error);
+    uint32_t (*do_work)(void *state);
+    /* On that thread, after the last do_work. May be NULL. */
+    void (*close)(void *state);
+    /* Sleeps at most timeout_ns until the agent's own outside world (its sockets) has something. May be NULL. A thread
+     * that is idle to the bottom of its ladder and has such an agent sleeps here instead of on its bell. */
+    void (*park)(void *state, uint64_t timeout_ns);
+};
+
+/* The pipeline's phases. Written by the controlling thread only, read by every stage in do_work. */
+enum pit_phase {
+    PIT_PHASE_RUN = 1,
+    PIT_PHASE_DRAIN = 2, /* the gateway takes no more commands; everything accepted is finished */
+    PIT_PHASE_STOP = 3,  /* leave */
+};
+
+struct pit_control {
+    struct pit_sequence phase;
+};
+
+static inline enum pit_phase pit_control_phase(const struct pit_control *control)
+{
+    return (enum pit_phase)pit_sequence_load(&control->phase);
+}
+
+/* A stage's way to let others on its own thread run while it waits for room downstream (a matcher in the midst of a
+ * command that fills its output ring). On a thread of its own, relieve is a spin or a yield. */
+struct pit_relief {
+    void (*relieve)(void *context);
+    void *context;
+};
+
+#endif

@@ -1,0 +1,51 @@
+/* stages/links.h - the slots of the rings between stages, other than commands and events.
+ *
+ *   gateway ══ session ring ══▶ egress       who is connected, and what the gateway itself has to say to them
+ *   matcher ══ digest ring  ══▶ journaler    the event digest each PIT_JOURNAL_DIGEST_EVERY commands
+ *
+ * The gateway reads sockets, egress writes them. A session ends in this order: the gateway (end of stream, protocol
+ * error, shutdown) publishes CLOSE; egress sends what is left, forgets the session and releases the slot; the gateway
+ * sees egress's cursor pass the CLOSE and closes the socket. When egress cannot send (a slow or gone client) it shuts
+ * the socket down, and the gateway meets the end of stream.
+ */
+#ifndef PIT_STAGES_LINKS_H
+#define PIT_STAGES_LINKS_H
+
+#include <stdint.h>
+
+#define PIT_SESSIONS_MAX 4096u
+#define PIT_SESSION_BYTES_MAX 960u
+
+enum pit_session_note_kind {
+    PIT_SESSION_OPEN = 1,  /* a connection: session, socket */
+    PIT_SESSION_LOGON = 2, /* it speaks for account from now on; an older session of the account was closed before */
+    PIT_SESSION_SEND = 3,  /* bytes: whole frames to send as they are */
+    PIT_SESSION_CLOSE = 4, /* after every report of commands up to `command` has been sent, or a time limit */
+};
+
+struct pit_session_note {
+    uint64_t sequence; /* the ring's */
+    uint32_t kind;     /* enum pit_session_note_kind */
+    uint32_t session;  /* 0 .. sessions - 1, reused */
+    int32_t socket;
+    uint32_t account;
+    uint64_t command; /* CLOSE: the last command accepted from the session */
+    uint32_t bytes;   /* of data */
+    uint32_t zero[7];
+    uint8_t data[PIT_SESSION_BYTES_MAX];
+};
+_Static_assert(sizeof(struct pit_session_note) == 1024, "a session note is sixteen cache lines");
+
+struct pit_digest_note {
+    uint64_t sequence; /* the ring's */
+    uint64_t command;  /* every command up to here is in the digest */
+    uint64_t events;
+    uint64_t events_count;
+    uint64_t state; /* with full */
+    uint64_t orders;
+    uint64_t full;
+    uint64_t zero;
+};
+_Static_assert(sizeof(struct pit_digest_note) == 64, "a digest note is one cache line");
+
+#endif

@@ -1,0 +1,117 @@
+/* wire/message.h - the client protocol: framed msgpack arrays. docs/wire.md is the specification.
+ *
+ *   frame:   | length: 4 bytes, big-endian, of what follows | one msgpack array |
+ *   message: [kind, field, field, ...] - integers, strings and binaries only, never nested
+ *
+ * Encoding and decoding work in the caller's buffers and allocate nothing per message.
+ */
+#ifndef PIT_WIRE_MESSAGE_H
+#define PIT_WIRE_MESSAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pitline/error.h"
+#include "pitline/types.h"
+
+#define PIT_WIRE_VERSION 1u
+#define PIT_WIRE_LENGTH_BYTES 4u
+#define PIT_WIRE_MESSAGE_BYTES_MAX 256u /* of one message, without the length */
+#define PIT_WIRE_NONCE_BYTES 32u
+#define PIT_WIRE_PROOF_BYTES 32u
+#define PIT_WIRE_KEY_BYTES_MIN 16u
+#define PIT_WIRE_KEY_BYTES_MAX 64u
+#define PIT_WIRE_NAME_BYTES 32u
+#define PIT_WIRE_TEXT_BYTES 128u
+
+enum pit_message_kind {
+    /* from the client */
+    PIT_MESSAGE_LOGON = 1,     /* version, account, client name */
+    PIT_MESSAGE_PROOF = 2,     /* HMAC-SHA256(key, server nonce | account) */
+    PIT_MESSAGE_NEW = 3,       /* request, symbol, client_id, side, tif, flags, price, quantity */
+    PIT_MESSAGE_CANCEL = 4,    /* request, symbol, order_id, client_id */
+    PIT_MESSAGE_REDUCE = 5,    /* request, symbol, order_id, client_id, quantity to take off */
+    PIT_MESSAGE_REPLACE = 6,   /* request, symbol, order_id, client_id, flags, price, quantity */
+    PIT_MESSAGE_STATE = 7,     /* request, symbol, trading state: operators only */
+    PIT_MESSAGE_HEARTBEAT = 8, /* either way: token; the server answers with the same */
+    PIT_MESSAGE_LOGOUT = 9,    /* reports of everything sent before still come; then the server closes */
+    /* from the server */
+    PIT_MESSAGE_CHALLENGE = 32, /* version, nonce */
+    PIT_MESSAGE_WELCOME =
+        33,                  /* account, number of symbols that follow, heartbeat interval ms, rate limit per s, name */
+    PIT_MESSAGE_SYMBOL = 34, /* symbol, name, tick mantissa, tick decimals, lot mantissa, lot decimals, price min, max,
+                                quantity max */
+    PIT_MESSAGE_ACCEPTED = 35,
+    PIT_MESSAGE_REJECTED = 36,
+    PIT_MESSAGE_TRADE = 37,
+    PIT_MESSAGE_RESTED = 38,
+    PIT_MESSAGE_CANCELLED = 39,
+    PIT_MESSAGE_REDUCED = 40,
+    PIT_MESSAGE_REPLACED = 41,
+    PIT_MESSAGE_STATE_CHANGED = 42,
+    PIT_MESSAGE_BYE = 43, /* reason number, text: the server closes after it */
+};
+
+/* One decoded message: the kind says which fields hold. */
+struct pit_message {
+    enum pit_message_kind kind;
+    uint32_t request;
+    uint32_t symbol;
+    uint32_t account;
+    uint64_t order_id;
+    uint64_t client_id;
+    int64_t price;
+    uint64_t quantity;
+    enum pit_side side;
+    enum pit_tif tif;
+    uint8_t flags; /* PIT_COMMAND_MARKET, PIT_COMMAND_POST_ONLY; reports: PIT_EVENT_RESTS, LAST, KEPT */
+    enum pit_trading_state state;
+    enum pit_reason reason;
+    uint8_t rejected_kind; /* REJECTED: the message kind that was refused */
+    uint8_t liquidity;     /* TRADE: 0 = you were the resting side, 1 = the aggressor */
+    uint64_t time_ns;      /* reports */
+    uint64_t sequence;     /* reports: of the command that caused it, 0 = it never entered the pipeline */
+    uint64_t leaves;       /* TRADE: open after it */
+    int64_t price_old;     /* REPLACED */
+    uint64_t quantity_old; /* REPLACED, REDUCED */
+    uint32_t number;       /* TRADE: (sequence, number) names the trade for ever */
+    uint64_t token;        /* HEARTBEAT */
+    uint32_t version;
+    uint32_t symbols;             /* WELCOME */
+    uint32_t heartbeat_ms;        /* WELCOME */
+    uint32_t rate;                /* WELCOME: messages a second, 0 = no limit */
+    int64_t price_min, price_max; /* SYMBOL */
+    uint64_t quantity_max;
+    uint32_t tick_mantissa, lot_mantissa;
+    uint8_t tick_decimals, lot_decimals;
+    char name[PIT_WIRE_NAME_BYTES]; /* zero-ended: client, server or symbol name */
+    char text[PIT_WIRE_TEXT_BYTES]; /* BYE */
+    uint8_t nonce[PIT_WIRE_NONCE_BYTES];
+    uint8_t proof[PIT_WIRE_PROOF_BYTES];
+};
+
+/* Encodes with its length in front into bytes[room]. Returns the bytes used, or 0 when room is too small (never with
+ * PIT_WIRE_LENGTH_BYTES + PIT_WIRE_MESSAGE_BYTES_MAX). The fields of the kind must be in their ranges. */
+size_t pit_message_encode(const struct pit_message *message, uint8_t *bytes, size_t room);
+
+/* Looks for one whole frame at the start of bytes[count]. Returns its length with the 4 length bytes; 0 = more bytes
+ * are needed; -EMSGSIZE = the length says more than PIT_WIRE_MESSAGE_BYTES_MAX or nothing at all. */
+int64_t pit_frame_find(const uint8_t *bytes, size_t count);
+
+struct pit_decoder; /* the msgpack zone that decoding reuses; one thread */
+struct pit_decoder *pit_decoder_create(void);
+void pit_decoder_destroy(struct pit_decoder *decoder);
+
+/* Decodes the frame found at bytes (frame_bytes from pit_frame_find). 0, or -EPROTO with error saying which field and
+ * why. Any bytes are safe. */
+int pit_message_decode(struct pit_decoder *decoder, const uint8_t *bytes, size_t frame_bytes,
+                       struct pit_message *message, struct pit_error *error);
+
+/* HMAC-SHA256 over nonce | account (4 bytes, big-endian). */
+void pit_wire_proof(const uint8_t *key, size_t key_bytes, const uint8_t nonce[PIT_WIRE_NONCE_BYTES], uint32_t account,
+                    uint8_t proof[PIT_WIRE_PROOF_BYTES]);
+
+/* Compares in constant time. */
+int pit_wire_proof_equal(const uint8_t a[PIT_WIRE_PROOF_BYTES], const uint8_t b[PIT_WIRE_PROOF_BYTES]);
+
+#endif
