@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""The first thing anyone sees, and a second terminal beside it."""
+import json
+import subprocess
+import threading
+
+import pitline
+
+
+def demo_proves_itself_while_tail_watches():
+    tail = subprocess.Popen([pitline.BINARY, "tail", "demo", "--format", "json", "--count", "200"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(tail.stdout), daemon=True)
+    reader.start()
+    output = pitline.run("run", "--demo=3")
+    try:
+        tail.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        tail.kill()
+        raise AssertionError("tail did not see 200 events during the demo")
+    reader.join(timeout=10)
+    assert tail.returncode == 0, tail.stderr.read()
+    kinds = {json.loads(line)["type"] for line in lines}
+    assert "trade" in kinds, "no trade among %s" % kinds
+    assert "equal" in output, output
+    for hint in ("tail", "replay", "load"):
+        assert "pitline " + hint in output, "the demo does not say how to try %s:\n%s" % (hint, output)
+
+
+def demo_leaves_nothing_behind():
+    import glob
+    import os
+    import tempfile
+    before = set(os.listdir(tempfile.gettempdir()))
+    output = pitline.run("run", "--demo=1")
+    new = {name for name in set(os.listdir(tempfile.gettempdir())) - before if "pitline" in name}
+    # What the demo keeps for the user to replay it says in its output.
+    assert all(name in output for name in new), "left behind without a word: %s" % new
+    for name in new:
+        import shutil
+        path = os.path.join(tempfile.gettempdir(), name)
+        shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.unlink(path)
+
+
+pitline.main(demo_proves_itself_while_tail_watches, demo_leaves_nothing_behind)
