@@ -8,7 +8,8 @@
  *   | struct pit_ring (writer's line, reader cursors) | slot 0 | slot 1 | ... |
  *
  * A slot is a whole number of cache lines and starts with a 64-bit word: the sequence of what it holds. The writer
- * stores it last (release), so a reader finds new entries by looking at the slot alone; cursors exist for gating.
+ * stores it last (release), so a reader finds new entries by looking at the slot alone; cursors exist for gating. That
+ * word belongs to pit_ring_publish: whoever fills a slot must leave it alone, or readers would see half a slot.
  * Sequences are 64-bit, rise by one and start wherever the caller says (after a recovery: where the journal ended).
  */
 #ifndef PIT_RING_RING_H
@@ -18,13 +19,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ring/check.h"
 #include "ring/sequence.h"
 
 #define PIT_RING_SLOTS_MIN 4u
 #define PIT_RING_SLOTS_MAX (1u << 24)
 #define PIT_RING_READERS_MAX 8u
 
-struct pit_ring;
+struct pit_ring {
+    /* Set by pit_ring_create and pit_ring_reader_add; only read afterwards. */
+    _Alignas(PIT_SEQUENCE_BYTES) uint64_t mask; /* slots - 1 */
+    uint64_t slot_bytes;
+    uint64_t first; /* sequence of the first entry */
+    uint32_t readers;
+    uint32_t zero;
+    /* The writer's own. */
+    _Alignas(PIT_SEQUENCE_BYTES) uint64_t next; /* the next sequence to claim */
+    uint64_t limit; /* the first sequence that may not be claimed as far as the writer knows; the readers' cursors are
+                       looked at again only when a claim would pass it */
+    struct pit_sequence published;
+    struct pit_sequence cursors[PIT_RING_READERS_MAX];
+};
+_Static_assert(sizeof(struct pit_ring) % PIT_SEQUENCE_BYTES == 0, "the slots start on their own lines");
 
 /* A reader's private state; lives with the reader, one thread. */
 struct pit_ring_reader {
@@ -45,34 +61,81 @@ struct pit_ring *pit_ring_create(void *memory, uint32_t slots, uint32_t slot_byt
  * false when PIT_RING_READERS_MAX readers exist. */
 bool pit_ring_reader_add(struct pit_ring *ring, struct pit_ring_reader *reader);
 
-uint32_t pit_ring_slots(const struct pit_ring *ring);
+static inline uint32_t pit_ring_slots(const struct pit_ring *ring)
+{
+    return (uint32_t)(ring->mask + 1);
+}
 
 /* The slot of a sequence. The writer may touch it between claim and publish, a reader between poll and release. */
-void *pit_ring_slot(const struct pit_ring *ring, uint64_t sequence);
+static inline void *pit_ring_slot(const struct pit_ring *ring, uint64_t sequence)
+{
+    return (uint8_t *)(uintptr_t)(ring + 1) + (sequence & ring->mask) * ring->slot_bytes;
+}
+
+/* Any thread: the slowest reader's cursor; what the writer may not lap. Without readers the last sequence published. */
+uint64_t pit_ring_slowest(const struct pit_ring *ring);
+
+/* Writer: looks at the readers' cursors and moves limit. */
+void pit_ring_look(struct pit_ring *ring);
 
 /* Writer: how many slots can be claimed now without lapping a reader, at most want. Looks at the readers' cursors only
- * when its cached view of them does not already cover want. */
-uint32_t pit_ring_room(struct pit_ring *ring, uint32_t want);
+ * when its cached view of them does not already cover want. A writer that has just found the ring full does well to
+ * wait for room for many before it goes on: otherwise it fetches the slowest reader's cursor for every slot. */
+static inline uint32_t pit_ring_room(struct pit_ring *ring, uint32_t want)
+{
+    if (ring->limit - ring->next < want)
+        pit_ring_look(ring);
+    uint64_t room = ring->limit - ring->next;
+    return room < want ? (uint32_t)room : want;
+}
 
 /* Writer: reserves the next n slots (1 <= n <= capacity). Returns the first sequence, or PIT_SEQUENCE_NONE when a
  * reader is a full lap behind. Readers see nothing until pit_ring_publish. */
-uint64_t pit_ring_claim(struct pit_ring *ring, uint32_t n);
+static inline uint64_t pit_ring_claim(struct pit_ring *ring, uint32_t n)
+{
+    PIT_HOT_CHECK(n >= 1 && n <= ring->mask + 1);
+    if (ring->limit - ring->next < n) {
+        pit_ring_look(ring);
+        if (ring->limit - ring->next < n)
+            return PIT_SEQUENCE_NONE;
+    }
+    uint64_t first = ring->next;
+    ring->next = first + n;
+    return first;
+}
 
 /* Writer: makes n claimed slots from first on visible, in order. */
-void pit_ring_publish(struct pit_ring *ring, uint64_t first, uint32_t n);
+static inline void pit_ring_publish(struct pit_ring *ring, uint64_t first, uint32_t n)
+{
+    PIT_HOT_CHECK(n >= 1 && first == ring->published.value + 1 && first + n <= ring->next);
+    for (uint64_t sequence = first; sequence < first + n; sequence++)
+        pit_word_store_release(pit_ring_slot(ring, sequence), sequence); /* after the rest of the slot */
+    pit_sequence_store(&ring->published, first + n - 1);
+}
 
 /* Writer: the last sequence published (first - 1 when none). Any thread may call it. */
-uint64_t pit_ring_published(const struct pit_ring *ring);
+static inline uint64_t pit_ring_published(const struct pit_ring *ring)
+{
+    return pit_sequence_load(&ring->published);
+}
 
 /* Reader: how many entries from reader->next on are published, at most max. The entries are
  * pit_ring_slot(ring, reader->next ... reader->next + n - 1). */
-uint32_t pit_ring_poll(struct pit_ring_reader *reader, uint32_t max);
+static inline uint32_t pit_ring_poll(struct pit_ring_reader *reader, uint32_t max)
+{
+    uint32_t n = 0;
+    while (n < max && pit_word_load_acquire(pit_ring_slot(reader->ring, reader->next + n)) == reader->next + n)
+        n++;
+    return n;
+}
 
 /* Reader: finished with the next n entries; moves reader->next and the gating cursor. */
-void pit_ring_release(struct pit_ring_reader *reader, uint32_t n);
-
-/* Any thread: the slowest reader's cursor; what the writer may not lap. */
-uint64_t pit_ring_slowest(const struct pit_ring *ring);
+static inline void pit_ring_release(struct pit_ring_reader *reader, uint32_t n)
+{
+    PIT_HOT_CHECK(reader->next + n <= pit_ring_published(reader->ring) + 1);
+    reader->next += n;
+    pit_sequence_store(reader->cursor, reader->next - 1);
+}
 
 /* A barrier is a set of sequences a reader must not pass: the smallest of them. One thread owns the struct. */
 #define PIT_BARRIER_SEQUENCES_MAX 4u

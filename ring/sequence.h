@@ -81,6 +81,40 @@ static inline void pit_word_store_relaxed(uint64_t *word, uint64_t value)
 #endif
 }
 
+/* Writes count words, none of which is seen before this thread's earlier stores: the payload of a seqlock, written
+ * after its version was marked as changing. */
+static inline void pit_words_store(uint64_t *to, const uint64_t *from, uint32_t count)
+{
+#ifdef PIT_UNDER_TSAN
+    for (uint32_t i = 0; i < count; i++)
+        __atomic_store_n(&to[i], from[i], __ATOMIC_RELEASE);
+#else
+    ck_pr_fence_store(); /* the mark is visible before any word changes */
+    for (uint32_t i = 0; i < count; i++)
+        ck_pr_store_64(&to[i], from[i]);
+#endif
+}
+
+/* Reads count words; later reads of this thread are not moved before them: the payload of a seqlock, read before the
+ * second look at its version. */
+static inline void pit_words_load(uint64_t *to, const uint64_t *from, uint32_t count)
+{
+#ifdef PIT_UNDER_TSAN
+    for (uint32_t i = 0; i < count; i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
+#else
+    for (uint32_t i = 0; i < count; i++)
+        to[i] = ck_pr_load_64(&from[i]);
+    ck_pr_fence_load(); /* every word was read before the version is looked at again */
+#endif
+}
+
+/* Tells the core that this thread is spinning. Orders nothing. */
+static inline void pit_spin_pause(void)
+{
+    ck_pr_stall();
+}
+
 static inline uint64_t pit_sequence_load(const struct pit_sequence *sequence)
 {
     return pit_word_load_acquire(&sequence->value);
