@@ -1,7 +1,11 @@
 /* wire/network.h - the network as the stages and the client see it: a table of functions, so that a simulation can
  * stand in for it. Stream sockets, non-blocking. Handles are small non-negative numbers.
  *
- * Addresses are text: "tcp:127.0.0.1:7001", "tcp:[::1]:7001", "unix:/run/pitline/demo.sock".
+ * Addresses are text: "tcp:127.0.0.1:7001", "tcp:[::1]:7001", "tcp:localhost:7001" (127.0.0.1),
+ * "unix:/run/pitline/demo.sock". Hosts are numbers: nothing here asks a name server. Port 0 listens on any free port.
+ *
+ * Thread rules of the machine's network: different threads may use different handles; receive and send of one handle
+ * may be two threads; close comes last. A poller belongs to one thread.
  */
 #ifndef PIT_WIRE_NETWORK_H
 #define PIT_WIRE_NETWORK_H
@@ -20,10 +24,13 @@ struct pit_network_ready {
 
 struct pit_network {
     void *context;
-    /* A listening handle. backlog is the kernel's queue. */
+    /* A listening handle, or a negative errno. The socket file of a dead server is replaced, that of a live one is
+     * refused (-EADDRINUSE). Closing the handle removes the file. */
     int (*listen)(void *context, const char *address, struct pit_error *error);
     /* A connection from a listening handle, or -EAGAIN. peer gets text for logs. */
     int (*accept)(void *context, int listener, char *peer, size_t peer_bytes);
+    /* A handle at once, or a negative errno. It may still be connecting: receive and send say -EAGAIN until it is done
+     * and the errno if it fails. */
     int (*connect)(void *context, const char *address, struct pit_error *error);
     /* Bytes moved; 0 from receive = end of stream; -EAGAIN = not now; other negative errno = broken. */
     int64_t (*receive)(void *context, int handle, void *bytes, size_t count);
@@ -39,6 +46,9 @@ struct pit_network {
 };
 
 const struct pit_network *pit_network_machine(void);
+
+/* Where a machine handle is bound, as an address: tells the port where 0 was asked for. 0, or a negative errno. */
+int pit_network_machine_bound(int handle, char *address, size_t bytes);
 
 /* True for loopback TCP and Unix addresses: those that may be open without keys. Checks the form; error says what is
  * wrong with a bad one (then *local is untouched). */

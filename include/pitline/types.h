@@ -64,10 +64,19 @@ enum pit_reason {
     PIT_REASON_BAD_REQUEST = 44, /* a field out of its range */
 };
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The field's word for each, for people and JSON: "buy", "ioc", "unknown_order". "?" for a number that is none. */
 const char *pit_side_name(enum pit_side side);
 const char *pit_tif_name(enum pit_tif tif);
 const char *pit_trading_state_name(enum pit_trading_state state);
 const char *pit_reason_name(enum pit_reason reason);
+const char *pit_message_kind_name(uint32_t kind); /* of the wire (docs/wire.md): "new", "replace" */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
