@@ -36,11 +36,19 @@ enum pit_phase {
 
 struct pit_control {
     struct pit_sequence phase;
+    struct pit_sequence intake_end; /* in DRAIN: one past the last sequence the gateway will ever publish; 0 while that
+                                       is not known yet */
 };
 
 static inline enum pit_phase pit_control_phase(const struct pit_control *control)
 {
     return (enum pit_phase)pit_sequence_load(&control->phase);
+}
+
+/* 0, or one past the last sequence the input ring will ever hold: whoever has done everything before it is finished. */
+static inline uint64_t pit_control_intake_end(const struct pit_control *control)
+{
+    return pit_sequence_load(&control->intake_end);
 }
 
 /* A stage's way to let others on its own thread run while it waits for room downstream (a matcher in the midst of a
