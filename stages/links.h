@@ -4,9 +4,10 @@
  *   matcher ══ digest ring  ══▶ journaler    the event digest each PIT_JOURNAL_DIGEST_EVERY commands
  *
  * The gateway reads sockets, egress writes them. A session ends in this order: the gateway (end of stream, protocol
- * error, shutdown) publishes CLOSE; egress sends what is left, forgets the session and releases the slot; the gateway
- * sees egress's cursor pass the CLOSE and closes the socket. When egress cannot send (a slow or gone client) it shuts
- * the socket down, and the gateway meets the end of stream.
+ * error, shutdown) publishes CLOSE; egress sends what is left and then the note's data, forgets the session and says so
+ * on the board; the gateway sees that and closes the socket. Only then is the session's number used again. When egress
+ * cannot send (a slow or gone client) it shuts the socket down and says so on the board, and the gateway publishes
+ * CLOSE.
  */
 #ifndef PIT_STAGES_LINKS_H
 #define PIT_STAGES_LINKS_H
@@ -14,19 +15,21 @@
 #include <stdint.h>
 
 #define PIT_SESSIONS_MAX 4096u
+#define PIT_SESSIONS_SPARE 16u /* session numbers above sessions_max, for telling the rest that there are too many */
 #define PIT_SESSION_BYTES_MAX 960u
 
 enum pit_session_note_kind {
     PIT_SESSION_OPEN = 1,  /* a connection: session, socket */
     PIT_SESSION_LOGON = 2, /* it speaks for account from now on; an older session of the account was closed before */
     PIT_SESSION_SEND = 3,  /* bytes: whole frames to send as they are */
-    PIT_SESSION_CLOSE = 4, /* after every report of commands up to `command` has been sent, or a time limit */
+    PIT_SESSION_CLOSE = 4, /* after every report of commands up to `command` has been sent, or a time limit;
+                              data: the farewell, at most one frame */
 };
 
 struct pit_session_note {
     uint64_t sequence; /* the ring's */
     uint32_t kind;     /* enum pit_session_note_kind */
-    uint32_t session;  /* 0 .. sessions - 1, reused */
+    uint32_t session;  /* 0 .. sessions_max + PIT_SESSIONS_SPARE - 1, reused */
     int32_t socket;
     uint32_t account;
     uint64_t command; /* CLOSE: the last command accepted from the session */
@@ -35,6 +38,17 @@ struct pit_session_note {
     uint8_t data[PIT_SESSION_BYTES_MAX];
 };
 _Static_assert(sizeof(struct pit_session_note) == 1024, "a session note is sixteen cache lines");
+
+/* What egress tells the gateway about one session: words, written by egress, read by the gateway. They are zero when a
+ * session opens. */
+struct pit_session_board {
+    uint64_t ended;    /* sequence of the last CLOSE note for this session number that egress has finished with */
+    uint64_t answered; /* requests whose last report is in the outbox */
+    uint64_t backlog;  /* 1 = more than half of the outbox is unsent: take no more requests for now */
+    uint64_t broken;   /* 1 = nothing can be sent any more: close it */
+    uint64_t zero[4];
+};
+_Static_assert(sizeof(struct pit_session_board) == 64, "a session's board is one cache line");
 
 struct pit_digest_note {
     uint64_t sequence; /* the ring's */
