@@ -1,0 +1,656 @@
+/* See tools/flow.h.
+ *
+ * Each symbol has a window of FLOW_PRICES prices with a first-in-first-out list of orders at each and a bitmap a side
+ * (32 words and a 32-bit summary of them), so that the best price is two bit scans away. The middle of the market
+ * wanders slowly inside the window; passive prices are drawn around it. Live orders of all symbols also stand in one
+ * dense array, from which a cancel or replace draws.
+ */
+#include "tools/flow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FLOW_PRICES 2048u
+#define FLOW_WORDS (FLOW_PRICES / 64u)
+#define FLOW_MIDDLE ((int32_t)(FLOW_PRICES / 2u))
+#define FLOW_NONE UINT32_MAX
+#define FLOW_SHARES 16384u        /* what the shares of a profile add up to */
+#define FLOW_PRESUMED_AGE 262144u /* operations; longer than any answer is under way */
+
+_Static_assert(PIT_FLOW_PRICE_MAX - PIT_FLOW_PRICE_MIN + 1 == FLOW_PRICES, "the window is the documented range");
+
+const char *const pit_flow_names[] = {"exchange", "itch-like", "mixed", NULL};
+
+/* What makes one flow differ from another. Shares are of FLOW_SHARES. */
+struct flow_profile {
+    uint16_t share_gtc, share_ioc, share_fok, share_cancel, share_reduce; /* the rest replaces */
+    uint16_t wander;                                                      /* the middle stays this near its start */
+    uint16_t reach;        /* passive prices lie this far from the middle at most */
+    uint16_t quantity;     /* of passive orders: 1 .. this */
+    uint16_t quantity_ioc; /* of aggressors: 1 .. this */
+    uint8_t nearer;        /* 1: passive prices are denser near the middle */
+    uint8_t cross;         /* of 256 GTC orders, this many aggress */
+    uint8_t market;        /* of 256 IOC and FOK orders, this many have no price limit */
+    uint8_t post_only;     /* of 256 GTC orders, this many are post-only */
+    uint32_t resting;
+    bool resting_each; /* resting is of each symbol, not of all together */
+};
+
+#define PER_CENT(x) ((uint16_t)((x)*FLOW_SHARES / 100.0 + 0.5))
+
+/* 1,000 orders spread evenly over 1,640 prices stand on 1640 * (1 - exp(-1000 / 1640)) = 749 of them. */
+static const struct flow_profile flow_profiles[] = {
+    {.share_gtc = PER_CENT(9),
+     .share_ioc = PER_CENT(3),
+     .share_cancel = PER_CENT(6),
+     .wander = 190,
+     .reach = 820,
+     .quantity = 100,
+     .quantity_ioc = 138,
+     .resting = 1000,
+     .resting_each = true},
+    {.share_gtc = PER_CENT(45),
+     .share_ioc = PER_CENT(5),
+     .share_cancel = PER_CENT(45),
+     .wander = 400,
+     .reach = 600,
+     .quantity = 400,
+     .quantity_ioc = 40,
+     .nearer = 1,
+     .resting = 100000},
+    {.share_gtc = PER_CENT(33),
+     .share_ioc = PER_CENT(5),
+     .share_fok = PER_CENT(3),
+     .share_cancel = PER_CENT(24),
+     .share_reduce = PER_CENT(10),
+     .wander = 300,
+     .reach = 400,
+     .quantity = 200,
+     .quantity_ioc = 200,
+     .nearer = 1,
+     .cross = 16,
+     .market = 64,
+     .post_only = 32,
+     .resting = 2000,
+     .resting_each = true},
+};
+
+enum flow_state { FLOW_FREE = 0, FLOW_LIVE = 1, FLOW_PRESUMED = 2 };
+
+struct flow_order {
+    uint64_t number;
+    uint32_t symbol;
+    uint32_t account;
+    uint32_t quantity;
+    uint32_t next; /* in its level; also links the free list */
+    uint32_t previous;
+    uint32_t place; /* in live[] */
+    uint16_t level;
+    uint8_t side;
+    uint8_t state; /* enum flow_state */
+};
+
+struct flow_level {
+    uint32_t head, tail;
+};
+
+struct flow_symbol {
+    struct flow_level levels[FLOW_PRICES];
+    uint64_t bits[2][FLOW_WORDS];
+    uint32_t summary[2];
+    int32_t middle;
+};
+
+/* An order the model filled, while feedback has not confirmed it. */
+struct flow_presumed {
+    uint64_t number;
+    uint64_t since; /* operation */
+    uint32_t order;
+};
+
+struct pit_flow {
+    struct flow_profile profile;
+    uint64_t random;
+    uint64_t operations;
+    uint64_t number; /* of the last NEW */
+    uint32_t symbols_count;
+    uint32_t accounts;
+    uint32_t target; /* resting orders */
+    uint32_t wander_mask;
+    uint32_t live_count;
+    uint32_t free;
+    uint32_t orders_count;
+    uint32_t *live;
+    struct flow_order *orders;
+    struct flow_symbol *symbols;
+    /* feedback only: number -> order by linear probing, and a queue of presumed fills */
+    uint32_t *table;
+    uint32_t table_mask;
+    struct flow_presumed *presumed;
+    uint32_t presumed_mask;
+    uint64_t presumed_first, presumed_end;
+};
+
+/* SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. */
+static inline uint64_t flow_random(struct pit_flow *flow)
+{
+    uint64_t z = (flow->random += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* 0 .. below - 1 from 32 random bits. */
+static inline uint32_t flow_below(uint32_t bits, uint32_t below)
+{
+    return (uint32_t)(((uint64_t)bits * below) >> 32);
+}
+
+static uint32_t flow_table_place(const struct pit_flow *flow, uint64_t number)
+{
+    uint32_t place = (uint32_t)number & flow->table_mask;
+    while (flow->table[place] != FLOW_NONE && flow->orders[flow->table[place]].number != number)
+        place = (place + 1) & flow->table_mask;
+    return place;
+}
+
+/* Linear probing without tombstones: what follows the hole moves into it when its own probe path crosses it. */
+static void flow_table_remove(struct pit_flow *flow, uint64_t number)
+{
+    uint32_t hole = flow_table_place(flow, number);
+    flow->table[hole] = FLOW_NONE;
+    for (uint32_t at = (hole + 1) & flow->table_mask; flow->table[at] != FLOW_NONE; at = (at + 1) & flow->table_mask) {
+        uint32_t home = (uint32_t)flow->orders[flow->table[at]].number & flow->table_mask;
+        if (((at - home) & flow->table_mask) >= ((at - hole) & flow->table_mask)) {
+            flow->table[hole] = flow->table[at];
+            flow->table[at] = FLOW_NONE;
+            hole = at;
+        }
+    }
+}
+
+static inline void flow_release(struct pit_flow *flow, uint32_t index)
+{
+    struct flow_order *order = &flow->orders[index];
+    if (flow->table)
+        flow_table_remove(flow, order->number);
+    order->state = FLOW_FREE;
+    order->next = flow->free;
+    flow->free = index;
+}
+
+static inline void flow_link(struct pit_flow *flow, uint32_t index)
+{
+    struct flow_order *order = &flow->orders[index];
+    struct flow_symbol *symbol = &flow->symbols[order->symbol];
+    struct flow_level *level = &symbol->levels[order->level];
+    order->next = FLOW_NONE;
+    order->previous = level->tail;
+    if (level->tail == FLOW_NONE) {
+        level->head = index;
+        symbol->bits[order->side][order->level / 64u] |= UINT64_C(1) << (order->level % 64u);
+        symbol->summary[order->side] |= 1u << (order->level / 64u);
+    } else {
+        flow->orders[level->tail].next = index;
+    }
+    level->tail = index;
+}
+
+static inline void flow_unlink(struct pit_flow *flow, uint32_t index)
+{
+    struct flow_order *order = &flow->orders[index];
+    struct flow_symbol *symbol = &flow->symbols[order->symbol];
+    struct flow_level *level = &symbol->levels[order->level];
+    if (order->previous == FLOW_NONE)
+        level->head = order->next;
+    else
+        flow->orders[order->previous].next = order->next;
+    if (order->next == FLOW_NONE)
+        level->tail = order->previous;
+    else
+        flow->orders[order->next].previous = order->previous;
+    if (level->head == FLOW_NONE) {
+        uint64_t *word = &symbol->bits[order->side][order->level / 64u];
+        *word &= ~(UINT64_C(1) << (order->level % 64u));
+        if (*word == 0)
+            symbol->summary[order->side] &= ~(1u << (order->level / 64u));
+    }
+}
+
+static inline void flow_live_add(struct pit_flow *flow, uint32_t index)
+{
+    flow->orders[index].state = FLOW_LIVE;
+    flow->orders[index].place = flow->live_count;
+    flow->live[flow->live_count++] = index;
+}
+
+static inline void flow_live_remove(struct pit_flow *flow, uint32_t index)
+{
+    uint32_t place = flow->orders[index].place;
+    uint32_t last = flow->live[--flow->live_count];
+    flow->live[place] = last;
+    flow->orders[last].place = place;
+}
+
+/* Level of the best price, or -1. */
+static inline int32_t flow_best(const struct flow_symbol *symbol, uint8_t side)
+{
+    uint32_t summary = symbol->summary[side];
+    if (summary == 0)
+        return -1;
+    if (side == PIT_SIDE_BUY) {
+        uint32_t word = 31u - (uint32_t)__builtin_clz(summary);
+        return (int32_t)(word * 64u + 63u - (uint32_t)__builtin_clzll(symbol->bits[side][word]));
+    }
+    uint32_t word = (uint32_t)__builtin_ctz(summary);
+    return (int32_t)(word * 64u + (uint32_t)__builtin_ctzll(symbol->bits[side][word]));
+}
+
+/* Forgets entries of the queue whose orders were confirmed gone. */
+static void flow_presumed_trim(struct pit_flow *flow, uint32_t most)
+{
+    for (; most > 0 && flow->presumed_first < flow->presumed_end; most--) {
+        const struct flow_presumed *first = &flow->presumed[flow->presumed_first & flow->presumed_mask];
+        const struct flow_order *order = &flow->orders[first->order];
+        if (order->state == FLOW_PRESUMED && order->number == first->number)
+            return;
+        flow->presumed_first++;
+    }
+}
+
+/* The model filled a resting order; with feedback it keeps its slot until that is confirmed. */
+static void flow_filled(struct pit_flow *flow, uint32_t index)
+{
+    struct flow_order *order = &flow->orders[index];
+    flow_unlink(flow, index);
+    flow_live_remove(flow, index);
+    if (!flow->table) {
+        flow_release(flow, index);
+        return;
+    }
+    flow_presumed_trim(flow, 4);
+    if (flow->presumed_end - flow->presumed_first > flow->presumed_mask) {
+        /* Too many unconfirmed: the oldest are taken as filled after all. */
+        struct flow_presumed *first = &flow->presumed[flow->presumed_first++ & flow->presumed_mask];
+        if (flow->orders[first->order].state == FLOW_PRESUMED && flow->orders[first->order].number == first->number)
+            flow_release(flow, first->order);
+    }
+    order->state = FLOW_PRESUMED;
+    flow->presumed[flow->presumed_end++ & flow->presumed_mask] =
+        (struct flow_presumed){.number = order->number, .since = flow->operations, .order = index};
+}
+
+/* Trades in the model as far as level allows; returns what is left of quantity. */
+static uint32_t flow_match(struct pit_flow *flow, uint32_t symbol_index, uint8_t side, int32_t limit, uint32_t quantity)
+{
+    struct flow_symbol *symbol = &flow->symbols[symbol_index];
+    uint8_t other = side ^ 1u;
+    while (quantity > 0) {
+        int32_t best = flow_best(symbol, other);
+        if (best < 0 || (side == PIT_SIDE_BUY ? best > limit : best < limit))
+            break;
+        uint32_t index = symbol->levels[best].head;
+        struct flow_order *order = &flow->orders[index];
+        if (order->quantity > quantity) {
+            order->quantity -= quantity;
+            return 0;
+        }
+        quantity -= order->quantity;
+        flow_filled(flow, index);
+    }
+    return quantity;
+}
+
+/* Whether the model holds quantity within the limit, counted over a few orders only. */
+static bool flow_fillable(const struct pit_flow *flow, uint32_t symbol_index, uint8_t side, int32_t limit,
+                          uint32_t quantity)
+{
+    const struct flow_symbol *symbol = &flow->symbols[symbol_index];
+    uint8_t other = side ^ 1u;
+    int32_t step = side == PIT_SIDE_BUY ? 1 : -1;
+    int32_t level = flow_best(symbol, other);
+    for (; level >= 0 && level < (int32_t)FLOW_PRICES && (side == PIT_SIDE_BUY ? level <= limit : level >= limit);
+         level += step) {
+        for (uint32_t index = symbol->levels[level].head; index != FLOW_NONE; index = flow->orders[index].next) {
+            if (flow->orders[index].side != other)
+                break;
+            if (flow->orders[index].quantity >= quantity)
+                return true;
+            quantity -= flow->orders[index].quantity;
+        }
+    }
+    return false;
+}
+
+static inline int32_t flow_clamp(int32_t level)
+{
+    return level < 0 ? 0 : level > (int32_t)FLOW_PRICES - 1 ? (int32_t)FLOW_PRICES - 1 : level;
+}
+
+/* A price on the side's own half of the market, behind the other side's best. */
+static inline int32_t flow_passive(const struct pit_flow *flow, const struct flow_symbol *symbol, uint8_t side,
+                                   uint64_t random)
+{
+    uint32_t away = flow_below((uint32_t)random, flow->profile.reach);
+    if (flow->profile.nearer) {
+        uint32_t second = flow_below((uint32_t)(random >> 32), flow->profile.reach);
+        away = second < away ? second : away;
+    }
+    int32_t level = side == PIT_SIDE_BUY ? symbol->middle - 1 - (int32_t)away : symbol->middle + (int32_t)away;
+    int32_t best = flow_best(symbol, side ^ 1u);
+    if (best >= 0 && side == PIT_SIDE_BUY && level >= best)
+        level = best - 1;
+    if (best >= 0 && side == PIT_SIDE_SELL && level <= best)
+        level = best + 1;
+    return flow_clamp(level);
+}
+
+/* A price up to seven ticks through the other side's best. */
+static inline int32_t flow_aggressive(const struct flow_symbol *symbol, uint8_t side, uint32_t random)
+{
+    int32_t best = flow_best(symbol, side ^ 1u);
+    if (best < 0)
+        best = symbol->middle;
+    int32_t through = (int32_t)(random & 7u);
+    return flow_clamp(side == PIT_SIDE_BUY ? best + through : best - through);
+}
+
+/* One step up or down, the rarer the more orders must be gone before the book follows. */
+static inline void flow_wander(const struct pit_flow *flow, struct flow_symbol *symbol, uint32_t random)
+{
+    if (random & flow->wander_mask)
+        return;
+    int32_t next = symbol->middle + ((random >> 31) ? 1 : -1);
+    if (abs(next - FLOW_MIDDLE) <= flow->profile.wander)
+        symbol->middle = next;
+}
+
+static void flow_rest(struct pit_flow *flow, const struct pit_flow_operation *operation, int32_t level,
+                      uint32_t quantity)
+{
+    uint32_t index = flow->free;
+    struct flow_order *order = &flow->orders[index];
+    flow->free = order->next;
+    order->number = operation->order;
+    order->symbol = operation->symbol;
+    order->account = operation->account;
+    order->quantity = quantity;
+    order->level = (uint16_t)level;
+    order->side = operation->side;
+    if (flow->table)
+        flow->table[flow_table_place(flow, order->number)] = index;
+    flow_link(flow, index);
+    flow_live_add(flow, index);
+}
+
+static void flow_new(struct pit_flow *flow, struct pit_flow_operation *operation, enum pit_tif tif, bool filling)
+{
+    const struct flow_profile *profile = &flow->profile;
+    uint64_t a = flow_random(flow), b = flow_random(flow);
+    operation->kind = PIT_FLOW_NEW;
+    operation->order = ++flow->number;
+    operation->symbol = flow_below((uint32_t)a, flow->symbols_count);
+    operation->account = flow_below((uint32_t)(a >> 32), flow->accounts);
+    operation->side = (uint8_t)(b & 1u);
+    operation->tif = (uint8_t)tif;
+    operation->post_only = 0;
+    operation->market = 0;
+    struct flow_symbol *symbol = &flow->symbols[operation->symbol];
+    if (!filling)
+        flow_wander(flow, symbol, (uint32_t)(a ^ b));
+    uint32_t coin = (uint32_t)(b >> 8) & 0xffu;
+    uint32_t most = profile->quantity;
+    int32_t level;
+    if (tif != PIT_TIF_GTC || (!filling && coin < profile->cross)) {
+        level = flow_aggressive(symbol, operation->side, (uint32_t)(b >> 16));
+        most = profile->quantity_ioc;
+        operation->market = tif != PIT_TIF_GTC && coin < profile->market;
+    } else {
+        level = flow_passive(flow, symbol, operation->side, flow_random(flow));
+        operation->post_only = coin >= 256u - profile->post_only;
+    }
+    uint32_t quantity = 1u + flow_below((uint32_t)(b >> 32), most);
+    operation->quantity = quantity;
+    operation->price = operation->market ? 0 : PIT_FLOW_PRICE_MIN + level;
+    if (operation->market)
+        level = operation->side == PIT_SIDE_BUY ? (int32_t)FLOW_PRICES - 1 : 0;
+    if (operation->post_only) {
+        int32_t best = flow_best(symbol, operation->side ^ 1u);
+        if (best >= 0 && (operation->side == PIT_SIDE_BUY ? best <= level : best >= level))
+            operation->post_only = 0; /* it would be refused; let it trade */
+    }
+    if (tif == PIT_TIF_FOK && !flow_fillable(flow, operation->symbol, operation->side, level, quantity))
+        return;
+    quantity = flow_match(flow, operation->symbol, operation->side, level, quantity);
+    if (quantity > 0 && tif == PIT_TIF_GTC)
+        flow_rest(flow, operation, level, quantity);
+}
+
+static inline void flow_about(struct pit_flow_operation *operation, const struct flow_order *order)
+{
+    operation->order = order->number;
+    operation->symbol = order->symbol;
+    operation->account = order->account;
+    operation->side = order->side;
+    operation->tif = PIT_TIF_GTC;
+    operation->market = 0;
+    operation->post_only = 0;
+    operation->price = 0;
+    operation->quantity = 0;
+}
+
+static inline uint32_t flow_draw(struct pit_flow *flow)
+{
+    return flow->live[flow_below((uint32_t)flow_random(flow), flow->live_count)];
+}
+
+static void flow_cancel(struct pit_flow *flow, struct pit_flow_operation *operation)
+{
+    operation->kind = PIT_FLOW_CANCEL;
+    if (flow->table) {
+        flow_presumed_trim(flow, 8);
+        const struct flow_presumed *first = &flow->presumed[flow->presumed_first & flow->presumed_mask];
+        if (flow->presumed_first < flow->presumed_end && first->since + FLOW_PRESUMED_AGE < flow->operations &&
+            flow->orders[first->order].state == FLOW_PRESUMED && flow->orders[first->order].number == first->number) {
+            /* Nobody has said that it filled: it must still rest. */
+            flow_about(operation, &flow->orders[first->order]);
+            flow_release(flow, first->order);
+            flow->presumed_first++;
+            return;
+        }
+    }
+    uint32_t index = flow_draw(flow);
+    flow_about(operation, &flow->orders[index]);
+    flow_unlink(flow, index);
+    flow_live_remove(flow, index);
+    flow_release(flow, index);
+}
+
+static void flow_reduce(struct pit_flow *flow, struct pit_flow_operation *operation)
+{
+    uint32_t index = flow_draw(flow);
+    struct flow_order *order = &flow->orders[index];
+    operation->kind = PIT_FLOW_REDUCE;
+    flow_about(operation, order);
+    if (order->quantity == 1) { /* nothing smaller is left of it */
+        flow_unlink(flow, index);
+        flow_live_remove(flow, index);
+        operation->quantity = 1;
+        flow_release(flow, index);
+        return;
+    }
+    uint32_t off = 1u + flow_below((uint32_t)flow_random(flow), order->quantity - 1u);
+    operation->quantity = off;
+    order->quantity -= off;
+}
+
+static void flow_replace(struct pit_flow *flow, struct pit_flow_operation *operation)
+{
+    uint32_t index = flow_draw(flow);
+    struct flow_order *order = &flow->orders[index];
+    uint64_t random = flow_random(flow);
+    struct flow_symbol *symbol = &flow->symbols[order->symbol];
+    operation->kind = PIT_FLOW_REPLACE;
+    flow_about(operation, order);
+    flow_wander(flow, symbol, (uint32_t)(random >> 11));
+    uint32_t quantity = 1u + flow_below((uint32_t)(random >> 32), flow->profile.quantity);
+    int32_t level = order->level;
+    if ((random >> 8) & 7u) /* one in eight changes its quantity only */
+        level = flow_passive(flow, symbol, order->side, flow_random(flow));
+    operation->price = PIT_FLOW_PRICE_MIN + level;
+    operation->quantity = quantity;
+    if (level == order->level && quantity <= order->quantity) {
+        order->quantity = quantity;
+        return;
+    }
+    flow_unlink(flow, index);
+    order->quantity = flow_match(flow, order->symbol, order->side, level, quantity);
+    order->level = (uint16_t)level;
+    flow_link(flow, index); /* also when nothing is left: flow_filled takes it from its level */
+    if (order->quantity == 0)
+        flow_filled(flow, index);
+}
+
+void pit_flow_next(struct pit_flow *flow, struct pit_flow_operation *operation)
+{
+    const struct flow_profile *profile = &flow->profile;
+    if (flow->operations++ < flow->target) {
+        flow_new(flow, operation, PIT_TIF_GTC, true);
+        return;
+    }
+    /* Too few or too many orders rest: some cancels become orders, or the other way; at most one operation in 100. */
+    int32_t missing = (int32_t)flow->target - (int32_t)flow->live_count;
+    int32_t shift = (int32_t)((int64_t)missing * (FLOW_SHARES / 12) / (int32_t)flow->target);
+    int32_t shift_max = (int32_t)FLOW_SHARES / 100;
+    shift = shift < -shift_max ? -shift_max : shift > shift_max ? shift_max : shift;
+    int32_t draw = (int32_t)(flow_random(flow) >> 50);
+    if (flow->live_count == 0) {
+        flow_new(flow, operation, PIT_TIF_GTC, false);
+        return;
+    }
+    if (flow->free == FLOW_NONE) {
+        flow_cancel(flow, operation);
+        return;
+    }
+    if ((draw -= profile->share_gtc + shift) < 0)
+        flow_new(flow, operation, PIT_TIF_GTC, false);
+    else if ((draw -= profile->share_cancel - shift) < 0)
+        flow_cancel(flow, operation);
+    else if ((draw -= profile->share_ioc) < 0)
+        flow_new(flow, operation, PIT_TIF_IOC, false);
+    else if ((draw -= profile->share_fok) < 0)
+        flow_new(flow, operation, PIT_TIF_FOK, false);
+    else if ((draw -= profile->share_reduce) < 0)
+        flow_reduce(flow, operation);
+    else
+        flow_replace(flow, operation);
+}
+
+void pit_flow_gone(struct pit_flow *flow, uint64_t order)
+{
+    if (!flow->table || order == 0)
+        return;
+    uint32_t index = flow->table[flow_table_place(flow, order)];
+    if (index == FLOW_NONE)
+        return;
+    if (flow->orders[index].state == FLOW_LIVE) {
+        flow_unlink(flow, index);
+        flow_live_remove(flow, index);
+    }
+    flow_release(flow, index);
+}
+
+uint64_t pit_flow_filling(const struct pit_flow *flow)
+{
+    return flow->target;
+}
+
+uint32_t pit_flow_resting(const struct pit_flow *flow)
+{
+    return flow->live_count;
+}
+
+static uint32_t flow_power_of_two(uint32_t least)
+{
+    uint32_t power = 64;
+    while (power < least)
+        power *= 2;
+    return power;
+}
+
+static int flow_allocate(struct pit_flow *flow, bool feedback)
+{
+    flow->live = calloc(flow->orders_count, sizeof *flow->live);
+    flow->orders = calloc(flow->orders_count, sizeof *flow->orders);
+    flow->symbols = calloc(flow->symbols_count, sizeof *flow->symbols);
+    if (!flow->live || !flow->orders || !flow->symbols)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < flow->orders_count; i++)
+        flow->orders[i].next = i + 1 < flow->orders_count ? i + 1 : FLOW_NONE;
+    for (uint32_t s = 0; s < flow->symbols_count; s++) {
+        memset(flow->symbols[s].levels, 0xff, sizeof flow->symbols[s].levels);
+        flow->symbols[s].middle = FLOW_MIDDLE;
+    }
+    if (!feedback)
+        return 0;
+    uint32_t table = flow_power_of_two(flow->orders_count * 4u);
+    uint32_t presumed = flow_power_of_two(flow->orders_count);
+    flow->table = malloc(table * sizeof *flow->table);
+    flow->presumed = calloc(presumed, sizeof *flow->presumed);
+    if (!flow->table || !flow->presumed)
+        return -ENOMEM;
+    memset(flow->table, 0xff, table * sizeof *flow->table);
+    flow->table_mask = table - 1;
+    flow->presumed_mask = presumed - 1;
+    return 0;
+}
+
+int pit_flow_create(struct pit_flow **flow, const struct pit_flow_options *options, struct pit_error *error)
+{
+    uint32_t which = 0;
+    while (pit_flow_names[which] && strcmp(pit_flow_names[which], options->name) != 0)
+        which++;
+    if (!pit_flow_names[which])
+        return pit_error_set(error, -EINVAL, "there is no flow '%s'; there are exchange, itch-like and mixed",
+                             options->name);
+    if (options->symbols < 1 || options->symbols > PIT_SYMBOLS_MAX || options->accounts < 1)
+        return pit_error_set(error, -EINVAL, "a flow needs 1 to %u symbols and at least one account (%u, %u)",
+                             PIT_SYMBOLS_MAX, options->symbols, options->accounts);
+    const struct flow_profile *profile = &flow_profiles[which];
+    uint64_t target = options->resting;
+    if (target == 0)
+        target = profile->resting_each ? (uint64_t)profile->resting * options->symbols : profile->resting;
+    if (target > PIT_ORDERS_MAX)
+        return pit_error_set(error, -EINVAL, "%llu resting orders are more than a flow keeps (%u)",
+                             (unsigned long long)target, PIT_ORDERS_MAX);
+    struct pit_flow *made = calloc(1, sizeof *made);
+    if (!made)
+        return pit_error_set(error, -ENOMEM, "no memory for a flow");
+    made->profile = *profile;
+    made->random = options->seed * UINT64_C(0xd1342543de82ef95) + which;
+    made->symbols_count = options->symbols;
+    made->accounts = options->accounts;
+    made->target = (uint32_t)target;
+    made->wander_mask = flow_power_of_two(made->target / options->symbols / 16) - 1;
+    made->orders_count = (uint32_t)(target + target / 2 + 4096);
+    if (flow_allocate(made, options->feedback) != 0) {
+        pit_flow_destroy(made);
+        return pit_error_set(error, -ENOMEM, "no memory for a flow of %llu resting orders and %u symbols",
+                             (unsigned long long)target, options->symbols);
+    }
+    *flow = made;
+    return 0;
+}
+
+void pit_flow_destroy(struct pit_flow *flow)
+{
+    if (!flow)
+        return;
+    free(flow->presumed);
+    free(flow->table);
+    free(flow->symbols);
+    free(flow->orders);
+    free(flow->live);
+    free(flow);
+}
