@@ -95,13 +95,18 @@ int64_t pit_md_next(struct pit_md *md, struct pit_md_event *event);
 void pit_md_seek_newest(struct pit_md *md);
 void pit_md_seek_oldest(struct pit_md *md);
 
+/* The sequence of the event that the reader takes next. */
+uint64_t pit_md_position(const struct pit_md *md);
+
 uint32_t pit_md_symbols(const struct pit_md *md);
 
 /* 0, or -ENOENT. pit_md_find returns the id or -ENOENT. */
 int pit_md_symbol(const struct pit_md *md, uint32_t symbol, struct pit_md_symbol *definition);
 int64_t pit_md_find(const struct pit_md *md, const char *name);
 
-/* A whole image of the symbol's book. 0; -ENOENT: no such symbol; -EAGAIN: the writer kept changing it, try again. */
+/* A whole image of the symbol's book, never older than the events the reader has skipped (by being lapped or by a
+ * seek): the image, then the symbol's events with a sequence above its event_sequence, are the whole book. 0; -ENOENT:
+ * no such symbol; -EAGAIN: the writer kept changing it, or has not yet got so far, try again. */
 int pit_md_depth(const struct pit_md *md, uint32_t symbol, struct pit_md_depth *depth);
 
 /* Looks at the writer's sign of life and at the file system: call it when idle, not per event. */
