@@ -1,0 +1,151 @@
+/* book/market.c - commands find their book; events find their digest. */
+#include "book/market.h"
+
+#define XXH_INLINE_ALL
+#define XXH_NO_STREAM
+#include <xxhash.h>
+
+#include "book/report.h"
+#include "ring/check.h"
+
+struct seat {
+    struct pit_book *book; /* NULL: no such symbol here */
+    uint64_t events;       /* rolling digest of the book's events */
+};
+
+struct pit_market {
+    struct pit_reserve memory;
+    struct seat *current; /* of the command in progress; NULL: an unknown symbol's */
+    uint64_t events;      /* sum of all seats' digests and of the events of unknown symbols */
+    uint64_t events_count;
+    uint32_t symbols;
+    struct seat seat[PIT_SYMBOLS_MAX];
+};
+
+struct pit_market *pit_market_create(const struct pit_reserve *memory)
+{
+    struct pit_market *market = memory->reserve(memory->context, sizeof *market, 128);
+    market->memory = *memory;
+    return market;
+}
+
+/* What the digests cover of an event: all but the ring's sequence. */
+static inline uint64_t event_digest(const struct pit_event *event, uint64_t seed)
+{
+    const size_t bytes = (event->flags & PIT_EVENT_WIDE) ? 128 : 64;
+    const size_t skip = offsetof(struct pit_event, time_ns);
+    return XXH3_64bits_withSeed((const uint8_t *)event + skip, bytes - skip, seed);
+}
+
+void pit_market_fold(struct pit_market *market, struct pit_event_sink *sink)
+{
+    struct seat *seat = market->current;
+    const uint64_t before = seat ? seat->events : 0;
+    uint64_t digest = before;
+    market->events_count += sink->next - sink->folded;
+    for (; sink->folded != sink->next; sink->folded++) {
+        const struct pit_event *event = &sink->slots[sink->folded & sink->mask];
+        /* Events of an unknown symbol have no order among themselves: each may come from another matcher. */
+        digest = seat ? event_digest(event, digest) : digest + event_digest(event, 0);
+    }
+    market->events += digest - before;
+    if (seat)
+        seat->events = digest;
+}
+
+static void seat_define(struct pit_market *market, const struct pit_command *command)
+{
+    struct seat *seat = &market->seat[command->symbol];
+    const size_t bytes = pit_book_bytes(&command->definition);
+    void *memory = market->memory.reserve(market->memory.context, bytes, 128);
+    seat->book = pit_book_create(memory, command->symbol, &command->definition);
+    if (command->symbol >= market->symbols)
+        market->symbols = command->symbol + 1;
+}
+
+/* A first definition makes the book; the book then answers it, as it does any later one. */
+static enum pit_reason market_define(struct pit_market *market, const struct pit_command *command)
+{
+    if (command->symbol >= PIT_SYMBOLS_MAX)
+        return PIT_REASON_UNKNOWN_SYMBOL;
+    if (market->seat[command->symbol].book)
+        return PIT_REASON_NONE;
+    if (command->flags != PIT_COMMAND_WIDE)
+        return PIT_REASON_BAD_FLAGS;
+    if (!pit_symbol_definition_valid(&command->definition))
+        return PIT_REASON_BAD_DEFINITION;
+    seat_define(market, command);
+    return PIT_REASON_NONE;
+}
+
+void pit_market_apply(struct pit_market *market, const struct pit_command *command, struct pit_event_sink *sink)
+{
+    enum pit_reason refusal = PIT_REASON_NONE;
+    if (command->kind == PIT_COMMAND_SYMBOL)
+        refusal = market_define(market, command);
+    struct seat *seat = command->symbol < market->symbols ? &market->seat[command->symbol] : NULL;
+    market->current = seat && seat->book ? seat : NULL;
+    if (market->current)
+        pit_book_apply(seat->book, command, sink);
+    else
+        pit_report_rejected(sink, command, refusal ? refusal : PIT_REASON_UNKNOWN_SYMBOL);
+    pit_market_fold(market, sink);
+}
+
+void pit_market_prefetch(const struct pit_market *market, const struct pit_command *command)
+{
+    if (command->symbol < market->symbols && market->seat[command->symbol].book)
+        pit_book_prefetch(market->seat[command->symbol].book, command);
+}
+
+struct pit_book *pit_market_book(const struct pit_market *market, uint32_t symbol)
+{
+    return symbol < market->symbols ? market->seat[symbol].book : NULL;
+}
+
+uint32_t pit_market_symbols(const struct pit_market *market)
+{
+    return market->symbols;
+}
+
+struct pit_digest pit_market_event_digest(const struct pit_market *market)
+{
+    return (struct pit_digest){.events = market->events, .events_count = market->events_count};
+}
+
+static bool state_fold(void *context, const struct pit_resting_order *order)
+{
+    uint64_t *digest = context;
+    const uint64_t words[5] = {
+        order->order_id,
+        order->client_id,
+        (uint64_t)order->price,
+        order->quantity,
+        (uint64_t)order->account << 8 | order->side,
+    };
+    *digest = XXH3_64bits_withSeed(words, sizeof words, *digest);
+    return true;
+}
+
+/* Over what a book would need to go on: its definition, its trading state, its orders in price-time order. */
+static uint64_t state_digest(const struct pit_book *book, uint32_t symbol)
+{
+    uint64_t digest = XXH3_64bits_withSeed(pit_book_definition(book), sizeof(struct pit_symbol_definition), symbol);
+    digest += (uint64_t)pit_book_state(book);
+    pit_book_walk(book, PIT_SIDE_BUY, state_fold, &digest);
+    pit_book_walk(book, PIT_SIDE_SELL, state_fold, &digest);
+    return digest;
+}
+
+struct pit_digest pit_market_full_digest(const struct pit_market *market)
+{
+    struct pit_digest digest = pit_market_event_digest(market);
+    for (uint32_t symbol = 0; symbol < market->symbols; symbol++) {
+        const struct pit_book *book = market->seat[symbol].book;
+        if (!book)
+            continue;
+        digest.state += state_digest(book, symbol);
+        digest.orders += pit_book_orders(book);
+    }
+    return digest;
+}

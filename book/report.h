@@ -1,0 +1,83 @@
+/* book/report.h - writes events into the sink, every byte of them. For the files of book/ only.
+ *
+ * An event answers a command and has a subject: the order it happened to, as it is after the event (or the lots and
+ * price the event is about). The sequence is left alone: it is the ring's.
+ */
+#ifndef PIT_BOOK_REPORT_H
+#define PIT_BOOK_REPORT_H
+
+#include "book/book.h"
+
+static inline struct pit_event *pit_report(struct pit_event_sink *sink, const struct pit_command *command,
+                                           const struct pit_resting_order *subject, enum pit_event_kind kind,
+                                           enum pit_reason reason, uint32_t flags)
+{
+    struct pit_event *event = pit_event_sink_claim(sink);
+    event->time_ns = command->time_ns;
+    event->order_id = subject->order_id;
+    event->client_id = subject->client_id;
+    event->price = subject->price;
+    event->quantity = subject->quantity;
+    event->account = subject->account;
+    event->symbol = command->symbol;
+    event->request = command->request;
+    event->kind = (uint8_t)kind;
+    event->side = subject->side;
+    event->reason = (uint8_t)reason;
+    event->flags = (uint8_t)flags;
+    return event;
+}
+
+/* REDUCED and REPLACED: with what was before. */
+static inline void pit_report_change(struct pit_event_sink *sink, const struct pit_command *command,
+                                     const struct pit_resting_order *subject, enum pit_event_kind kind, uint32_t flags,
+                                     uint64_t quantity_old, int64_t price_old)
+{
+    struct pit_event *event = pit_report(sink, command, subject, kind, PIT_REASON_NONE, flags | PIT_EVENT_WIDE);
+    event->command = command->sequence;
+    event->leaves = 0;
+    event->quantity_old = quantity_old;
+    event->price_old = price_old;
+    event->taker_leaves = 0;
+    event->taker_account = 0;
+    event->number = 0;
+    event->zero[0] = 0;
+    event->zero[1] = 0;
+}
+
+/* The taker has given `quantity` lots to the maker already: both show what is left. */
+static inline void pit_report_trade(struct pit_event_sink *sink, const struct pit_command *command,
+                                    const struct pit_resting_order *maker, const struct pit_resting_order *taker,
+                                    uint64_t quantity, uint32_t number)
+{
+    const uint32_t done = taker->quantity ? 0 : PIT_EVENT_TAKER_DONE | PIT_EVENT_LAST;
+    struct pit_event *event = pit_report(sink, command, maker, PIT_EVENT_TRADE, PIT_REASON_NONE, done | PIT_EVENT_WIDE);
+    event->quantity = quantity;
+    event->side = taker->side;
+    event->command = command->sequence;
+    event->leaves = maker->quantity;
+    event->taker_order_id = taker->order_id;
+    event->taker_client_id = taker->client_id;
+    event->taker_leaves = taker->quantity;
+    event->taker_account = taker->account;
+    event->number = number;
+    event->zero[0] = 0;
+    event->zero[1] = 0;
+}
+
+/* The command as it came, and why not. */
+static inline void pit_report_rejected(struct pit_event_sink *sink, const struct pit_command *command,
+                                       enum pit_reason reason)
+{
+    const struct pit_resting_order subject = {
+        .order_id = command->order_id,
+        .client_id = command->client_id,
+        .price = command->price,
+        .quantity = command->quantity,
+        .account = command->account,
+        .side = command->kind, /* see pit_event_rejected_kind */
+    };
+    pit_report(sink, command, &subject, PIT_EVENT_REJECTED, reason, PIT_EVENT_LAST);
+}
+
+#endif
