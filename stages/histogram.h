@@ -5,7 +5,7 @@
  * Progress: every function is wait-free; recording is a few integer instructions and two relaxed stores.
  * Memory:   the struct itself, PIT_HISTOGRAM_BUCKETS words; zeroed memory is an empty histogram.
  *
- * Values below 32 ns have a bucket each; above, every power of two is cut into 32 equal buckets, so a value is known to
+ * Values below 64 ns have a bucket each; above, every power of two is cut into 32 equal buckets, so a value is known to
  * 1/32 (3 %). Values of PIT_HISTOGRAM_NS_MAX (about 18 minutes) and more share the last bucket; max_ns stays exact.
  */
 #ifndef PIT_STAGES_HISTOGRAM_H
