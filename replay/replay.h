@@ -20,6 +20,10 @@ struct pit_replay_options {
     uint32_t markets_count;
     pit_replay_assign *assign; /* NULL: everything to markets[0] */
     void *assign_context;
+    /* Each SYMBOL command before assign is asked about it and it is applied, so that an assignment can go by name; NULL
+     * where not wanted. */
+    void (*defining)(void *context, const struct pit_command *command);
+    void *defining_context;
     uint64_t until; /* stop after this sequence; 0 = at the end */
     bool verify;    /* compare with the digests in the journal; a difference ends the replay with -EILSEQ */
     /* Each event with the command that caused it, in order; NULL where not wanted. Return false to stop early. */
