@@ -2,7 +2,7 @@
  * to readers in any language.
  *
  *   /dev/shm/pitline-NAME/            made by the publisher, 0700 / 0750 / 0755
- *     lock      0600, empty; the living pipeline of that name holds it with flock
+ *     lock      0600, the pid as text; the living pipeline of that name holds it with flock
  *     events    | header: one page | slot 0 | slot 1 | ...                      pit_broadcast slots, 64 bytes each
  *     depth     | header: one page | symbol entries, 64 bytes each | images, 1088 bytes each | both by symbol id
  *
