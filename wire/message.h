@@ -36,8 +36,9 @@
 #define PIT_WIRE_ELEMENTS_MAX 24u /* of one message's array */
 
 /* CHALLENGE: flags */
-#define PIT_CHALLENGE_PROOF 0x01u /* the server has keys: PROOF must follow LOGON; without it PROOF must not be sent   \
-                                   */
+#define PIT_CHALLENGE_PROOF                                                                                            \
+    0x01u /* the server has keys: PROOF must follow LOGON; without it PROOF must not be sent                           \
+           */
 
 /* Reports: the flags that travel (PIT_EVENT_RESTS, PIT_EVENT_LAST, PIT_EVENT_KEPT); encoding drops all others. */
 #define PIT_REPORT_FLAGS 0x07u
@@ -110,7 +111,8 @@ struct pit_message {
 };
 
 /* Encodes with its length in front into bytes[room]. Returns the bytes used, or 0 when room is too small (never with
- * PIT_WIRE_FRAME_BYTES_MAX). The fields of the kind must be in their ranges, the texts zero-ended. */
+ * PIT_WIRE_FRAME_BYTES_MAX). kind must be one of the above. Numbers out of their ranges travel as they are, and the
+ * other side refuses them; texts are zero-ended or as long as their array. */
 size_t pit_message_encode(const struct pit_message *message, uint8_t *bytes, size_t room);
 
 /* Looks for one whole frame at the start of bytes[count]. Returns its length with the 4 length bytes; 0 = more bytes

@@ -45,18 +45,14 @@ static inline int pack_field(msgpack_packer *packer, const struct pit_field *fie
 {
     switch ((enum pit_field_type)field->type) {
     case PIT_FIELD_U8:
-        PIT_HOT_CHECK(*from <= field->max && (int64_t)*from >= field->min);
         return msgpack_pack_uint8(packer, *from);
     case PIT_FIELD_FLAGS:
         return msgpack_pack_uint8(packer, (uint8_t)(*from & field->max));
     case PIT_FIELD_U32:
-        PIT_HOT_CHECK(load_u32(from) <= field->max && (int64_t)load_u32(from) >= field->min);
         return msgpack_pack_uint32(packer, load_u32(from));
     case PIT_FIELD_U64:
-        PIT_HOT_CHECK(load_u64(from) <= field->max && (field->min == 0 || load_u64(from) >= (uint64_t)field->min));
         return msgpack_pack_uint64(packer, load_u64(from));
     case PIT_FIELD_I64:
-        PIT_HOT_CHECK((int64_t)load_u64(from) >= field->min && (int64_t)load_u64(from) <= (int64_t)field->max);
         return msgpack_pack_int64(packer, (int64_t)load_u64(from));
     case PIT_FIELD_TEXT:
     case PIT_FIELD_WORD:

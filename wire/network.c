@@ -119,7 +119,8 @@ static int machine_connect(void *context, const char *text, struct pit_error *er
     if (handle < 0)
         return refused(error, text, "socket", -handle);
     if (connect(handle, &address.any, address.bytes) < 0 && errno != EINPROGRESS && errno != EINTR) {
-        result = refused(error, text, "connect", errno);
+        result = pit_error_set(error, -errno, "address \"%s\": connect: %s%s", text, strerror(errno),
+                               errno == ECONNREFUSED || errno == ENOENT ? ": no server listens there" : "");
         close(handle);
         return result;
     }

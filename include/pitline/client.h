@@ -71,11 +71,14 @@ struct pit_report {
     uint64_t leaves;
     int64_t price_old;
     uint64_t quantity_old;
-    uint64_t token;   /* HEARTBEAT */
+    uint64_t token;   /* HEARTBEAT: the one you sent */
+    uint8_t state;    /* STATE: enum pit_trading_state */
     const char *text; /* BYE; valid until the next poll */
 };
 
-/* Connects, proves the key, reads the symbols. Blocks for at most timeout_ms. */
+/* Connects, proves the key if the server asks for it, reads the symbols. Blocks for at most timeout_ms. 0, or with
+ * error's text: -EINVAL: an option; -ENOMEM; -EACCES: the server refused the logon; -ETIMEDOUT; -EPROTO: what answers
+ * there is no pitline; -EPROTONOSUPPORT: of another version; others: the connection's errno. */
 int pit_client_open(struct pit_client **client, const struct pit_client_options *options, struct pit_error *error);
 void pit_client_close(struct pit_client *client);
 
@@ -103,6 +106,8 @@ uint32_t pit_client_reduce(struct pit_client *client, uint32_t symbol, uint64_t 
 uint32_t pit_client_replace(struct pit_client *client, uint32_t symbol, uint64_t order_id, uint64_t client_id,
                             int64_t price, uint64_t quantity, bool post_only);
 uint32_t pit_client_state(struct pit_client *client, uint32_t symbol, enum pit_trading_state state);
+
+/* A heartbeat has no request number: 1 = it is on its way, 0 as above. A token other than 0 comes back in a report. */
 uint32_t pit_client_heartbeat(struct pit_client *client, uint64_t token);
 
 /* Says goodbye: the server still sends the reports of everything before, then closes (poll then returns -EPIPE). */
@@ -111,9 +116,15 @@ void pit_client_logout(struct pit_client *client);
 /* Sends what is buffered. Returns bytes still waiting, or a negative errno when the connection is gone. */
 int64_t pit_client_flush(struct pit_client *client);
 
-/* The next report: 1 = filled, 0 = none now; -EPIPE = the server closed; other negative errno = the connection broke.
- * It flushes first and answers heartbeats by itself. wait_ns: how long to wait for one at most. */
+/* The next report: 1 = filled, 0 = none now; -EPIPE = the server closed; other negative errno = the connection broke
+ * (-EPROTO: the server sent what is no message). It flushes before it looks for new bytes, and answers the server's
+ * heartbeats by itself. wait_ns: how long to wait for a report at most. */
 int pit_client_poll(struct pit_client *client, struct pit_report *report, uint64_t wait_ns);
+
+/* Why the connection is gone, for people; "" while it is not. Valid until the client is closed. */
+const char *pit_client_error(const struct pit_client *client);
+
+/* For poll and epoll in a program with its own loop. */
 
 int pit_client_socket(const struct pit_client *client);
 
