@@ -26,7 +26,8 @@ struct pit_replay_options {
     void *defining_context;
     uint64_t until; /* stop after this sequence; 0 = at the end */
     bool verify;    /* compare with the digests in the journal; a difference ends the replay with -EILSEQ */
-    /* Each event with the command that caused it, in order; NULL where not wanted. Return false to stop early. */
+    /* Each event with the command that caused it, in order; event->sequence counts them from 1. NULL where not wanted.
+     * Return false to stop early: the command in progress is still finished. */
     bool (*event)(void *context, const struct pit_command *command, const struct pit_event *event);
     void *event_context;
     /* Called about every progress_every commands; NULL where not wanted. */
@@ -48,7 +49,7 @@ struct pit_replay_result {
                             (differs_after, differs_at] */
     uint64_t differs_after;
     struct pit_journal_end end; /* valid when the whole journal was read */
-    bool stopped;               /* by until or by event */
+    bool stopped;               /* by until or by event; end is all zero then */
 };
 
 /* 0; -ENOENT: nothing there (result->end is all zero); -EILSEQ: verify found a difference; others: damage, I/O. */
