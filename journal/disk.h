@@ -30,6 +30,9 @@ struct pit_disk {
     int (*make_directory)(void *context, const char *path); /* 0 if it exists */
     int (*list)(void *context, const char *path, void (*each)(void *argument, const char *name), void *argument);
     int (*lock)(void *context, const char *path); /* a file held until closed; -EWOULDBLOCK: another process has it */
+    int (*random)(void *context, void *bytes, size_t count); /* for a new journal's id */
+    uint64_t (*utc_ns)(void *context);                       /* for people: when a segment was made */
+    uint64_t (*monotonic_ns)(void *context);                 /* for statistics: how long a write took */
 };
 
 /* The machine's own disk. */

@@ -3,6 +3,7 @@
  *   DIR/lock                             held while a process uses the directory
  *   DIR/00000000000000000001.journal     a segment, named by the number of its first block
  *   DIR/next.segment                     the segment being zeroed for later
+ *   DIR/urgent.segment                   one zeroed at the last moment, because the next was not ready
  *
  *   segment:  | header 4 KiB | block | block | ... | zeros |
  *   block:    | header 64 | record | record | ... | zeros to a multiple of 4 KiB |

@@ -1,0 +1,539 @@
+#include "journal/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal/block.h"
+#include "journal/tail.h"
+
+#define WINDOW_BYTES ((size_t)8 << 20) /* one read; large enough that the disk streams */
+
+struct pit_journal_reader {
+    const struct pit_disk *disk;
+    char directory[PIT_JOURNAL_PATH_BYTES];
+
+    uint64_t *segments; /* first block numbers of the files that exist, rising */
+    uint32_t segments_count;
+    uint32_t segments_room;
+    bool list_failed; /* out of memory while listing */
+
+    uint32_t current; /* which of segments is open; valid when file >= 0 */
+    int file;
+    uint64_t segment_bytes;
+    uint64_t offset;                /* where the next block starts */
+    struct pit_journal_place place; /* what it must be */
+    uint8_t journal_id[16];
+    uint64_t time_ns;
+
+    uint8_t *window;
+    uint64_t window_offset;
+    uint64_t window_filled;
+    uint8_t *scratch; /* one block */
+
+    const uint8_t *block; /* the block being handed out */
+    uint32_t block_at;
+    uint32_t block_used;
+    uint64_t block_number;
+
+    bool ended;
+    bool doubted; /* damage was seen here once: look again before saying so */
+    uint64_t torn_bytes;
+    uint64_t bytes_before; /* of the segments before the current one */
+    uint64_t bytes_total;
+};
+
+/* The list of segments. */
+
+static void list_one(void *argument, const char *name)
+{
+    struct pit_journal_reader *reader = argument;
+    uint64_t number = pit_journal_segment_number(name);
+    if (number == 0)
+        return;
+    if (reader->segments_count == reader->segments_room) {
+        uint32_t room = reader->segments_room ? reader->segments_room * 2 : 64;
+        uint64_t *more = realloc(reader->segments, room * sizeof *more);
+        if (!more) {
+            reader->list_failed = true;
+            return;
+        }
+        reader->segments = more;
+        reader->segments_room = room;
+    }
+    reader->segments[reader->segments_count++] = number;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* Lists the directory again; the open segment keeps its place. *changed: the list differs. */
+static int list_segments(struct pit_journal_reader *reader, bool *changed, struct pit_error *error)
+{
+    uint32_t count_before = reader->segments_count;
+    uint64_t last_before = count_before ? reader->segments[count_before - 1] : 0;
+    uint64_t open_number = reader->file >= 0 ? reader->segments[reader->current] : 0;
+    reader->segments_count = 0;
+    int result = reader->disk->list(reader->disk->context, reader->directory, list_one, reader);
+    if (result == 0 && reader->list_failed)
+        result = -ENOMEM;
+    if (result < 0)
+        return pit_error_set(error, result, "%s: cannot list the journal's directory: %s", reader->directory,
+                             strerror(-result));
+    if (reader->segments_count)
+        qsort(reader->segments, reader->segments_count, sizeof *reader->segments, compare_numbers);
+    *changed =
+        reader->segments_count != count_before || (count_before && reader->segments[count_before - 1] != last_before);
+    if (open_number) {
+        uint32_t place = 0;
+        while (place < reader->segments_count && reader->segments[place] != open_number)
+            place++;
+        if (place == reader->segments_count)
+            return pit_error_set(error, -ESTALE, "%s: segment %020lu.journal was removed while it was being read",
+                                 reader->directory, open_number);
+        reader->current = place;
+    }
+    return 0;
+}
+
+static int open_file(const struct pit_journal_reader *reader, uint64_t number, struct pit_error *error)
+{
+    char name[PIT_JOURNAL_NAME_BYTES];
+    char path[PIT_JOURNAL_PATH_BYTES];
+    pit_journal_segment_name(name, number);
+    if (!pit_journal_path(path, reader->directory, name))
+        return pit_error_set(error, -ENAMETOOLONG, "%s: the directory's name is too long", reader->directory);
+    int file = reader->disk->open(reader->disk->context, path, PIT_DISK_READ);
+    if (file < 0)
+        return pit_error_set(error, file, "%s: cannot open: %s", path, strerror(-file));
+    return file;
+}
+
+static int read_failed(const struct pit_journal_reader *reader, uint64_t number, uint64_t offset, int code,
+                       struct pit_error *error)
+{
+    return pit_error_set(error, code,
+                         "%s/%020lu.journal: cannot read at offset %lu: %s. If the disk is failing, restore the file "
+                         "from a copy or a replica",
+                         reader->directory, number, offset, strerror(-code));
+}
+
+/* Damage. */
+
+/* The open segment does not go on at offset, and found says why that is not the journal's end. */
+static int damaged_block(const struct pit_journal_reader *reader, const char *wrong, const char *found,
+                         struct pit_error *error)
+{
+    const char *directory = reader->directory;
+    uint64_t number = reader->segments[reader->current];
+    return pit_error_set(
+        error, -EBADMSG,
+        "%s/%020lu.journal, offset %lu: %s (block %lu was expected), yet %s. The journal is damaged before its end; "
+        "nothing was changed. Restore this file from a copy or from a replica. To go on knowingly without the commands "
+        "after sequence %lu: keep a copy of the directory, cut this file (truncate -s %lu) and remove the segments "
+        "after it",
+        directory, number, reader->offset, wrong, reader->place.number, found, reader->place.sequence - 1,
+        reader->offset);
+}
+
+/* Segment number cannot be read at all, and found says why it is not one that was just being begun. */
+static int damaged_segment(const struct pit_journal_reader *reader, uint64_t number, int code, const char *wrong,
+                           const char *found, struct pit_error *error)
+{
+    return pit_error_set(
+        error, code,
+        "%s/%020lu.journal, offset 0: %s%s%s. The journal cannot be read from here on; nothing was changed. Restore "
+        "this file from a copy or from a replica. To go on knowingly without the commands after sequence %lu: keep a "
+        "copy of the directory, then remove this segment and those after it",
+        reader->directory, number, wrong, *found ? ", yet " : "", found, reader->place.sequence - 1);
+}
+
+/* Reading blocks. */
+
+/* Makes the bytes at offset available, as many as there are up to need. Returns how many, or negative. */
+static int64_t window_at(struct pit_journal_reader *reader, uint64_t offset, uint64_t need, const uint8_t **bytes)
+{
+    uint64_t end = reader->window_offset + reader->window_filled;
+    if (offset < reader->window_offset || offset + need > end) {
+        int64_t got = reader->disk->read(reader->disk->context, reader->file, reader->window, WINDOW_BYTES, offset);
+        if (got < 0)
+            return got;
+        reader->window_offset = offset;
+        reader->window_filled = (uint64_t)got;
+    }
+    uint64_t have = reader->window_filled - (offset - reader->window_offset);
+    *bytes = reader->window + (offset - reader->window_offset);
+    return (int64_t)(have < need ? have : need);
+}
+
+static void window_forget(struct pit_journal_reader *reader)
+{
+    reader->window_offset = 0;
+    reader->window_filled = 0;
+}
+
+/* Tries to enter the block at offset. 1: entered; 0: there is none, *wrong says why; negative: cannot read. */
+static int enter_block(struct pit_journal_reader *reader, const char **wrong)
+{
+    const uint8_t *bytes = NULL;
+    uint64_t room = reader->segment_bytes - reader->offset;
+    if (room < PIT_JOURNAL_PAGE_BYTES) {
+        *wrong = "the segment is full";
+        return 0;
+    }
+    int64_t have = window_at(reader, reader->offset, PIT_JOURNAL_PAGE_BYTES, &bytes);
+    if (have < 0)
+        return (int)have;
+    if ((uint64_t)have == PIT_JOURNAL_PAGE_BYTES) {
+        uint32_t claims = pit_journal_block_claims(bytes, reader->place.journal_id, room);
+        if (claims)
+            have = window_at(reader, reader->offset, claims, &bytes);
+        if (have < 0)
+            return (int)have;
+    }
+    uint64_t time_ns = reader->time_ns;
+    *wrong = pit_journal_block_check(bytes, (uint64_t)have, &reader->place, &time_ns);
+    if (*wrong)
+        return 0;
+    const struct pit_journal_block_header *header = (const struct pit_journal_block_header *)bytes;
+    reader->block = bytes;
+    reader->block_at = sizeof *header;
+    reader->block_used = header->used;
+    reader->block_number = header->number;
+    reader->time_ns = time_ns;
+    reader->offset += header->bytes;
+    reader->place.number++;
+    reader->place.sequence += header->commands;
+    reader->place.previous_crc = header->crc;
+    reader->ended = false;
+    reader->doubted = false;
+    reader->torn_bytes = 0;
+    return 1;
+}
+
+/* Segments. */
+
+/* Which of segments comes after the open one. */
+static uint32_t following(const struct pit_journal_reader *reader)
+{
+    return reader->file < 0 ? 0 : reader->current + 1;
+}
+
+static int64_t read_page(struct pit_journal_reader *reader, int file, uint64_t offset)
+{
+    int64_t got = reader->disk->read(reader->disk->context, file, reader->scratch, PIT_JOURNAL_PAGE_BYTES, offset);
+    if (got >= 0)
+        memset(reader->scratch + got, 0, PIT_JOURNAL_PAGE_BYTES - (size_t)got);
+    return got;
+}
+
+/* A segment's header is whole: does it continue the journal? */
+static const char *segment_place_check(const struct pit_journal_reader *reader,
+                                       const struct pit_journal_segment_header *header, uint64_t number)
+{
+    if (header->first_block != number)
+        return "the segment's header says another number than its name";
+    if (reader->file >= 0 && memcmp(header->journal_id, reader->journal_id, sizeof reader->journal_id) != 0)
+        return "the segment belongs to another journal";
+    if (header->previous_crc != reader->place.previous_crc)
+        return "the segment does not continue the segment before (the chain of checksums is broken)";
+    if (header->first_sequence != reader->place.sequence)
+        return "the segment's first sequence does not follow the segment before";
+    return NULL;
+}
+
+static void switch_to(struct pit_journal_reader *reader, uint32_t place, int file,
+                      const struct pit_journal_segment_header *header)
+{
+    if (reader->file >= 0) {
+        reader->bytes_before += reader->segment_bytes;
+        reader->disk->close(reader->disk->context, reader->file);
+    }
+    reader->file = file;
+    reader->current = place;
+    reader->segment_bytes = header->segment_bytes;
+    reader->offset = PIT_JOURNAL_PAGE_BYTES;
+    memcpy(reader->journal_id, header->journal_id, sizeof reader->journal_id);
+    reader->place.journal_id = pit_journal_id_half(reader->journal_id);
+    reader->doubted = false;
+    window_forget(reader);
+}
+
+/* A segment whose header page is not whole stands where the journal goes on: it was just being begun when everything
+ * stopped, or it is damaged. 0: just begun, *extent is how far it reaches. */
+static int judge_begun(struct pit_journal_reader *reader, int file, uint64_t number, const char *wrong,
+                       uint64_t *extent, struct pit_error *error)
+{
+    struct pit_journal_tail tail;
+    char found[160];
+    window_forget(reader);
+    int result = pit_journal_tail_scan(reader->disk, file, 0, reader->place.journal_id, reader->window, WINDOW_BYTES,
+                                       reader->scratch, &tail);
+    if (result < 0)
+        return read_failed(reader, number, 0, result, error);
+    *extent = tail.extent;
+    if (tail.block_offset) {
+        snprintf(found, sizeof found, "block %lu is whole at offset %lu", tail.block_number, tail.block_offset);
+        return damaged_segment(reader, number, -EBADMSG, wrong, found, error);
+    }
+    if (tail.extent > PIT_JOURNAL_BLOCK_BYTES_MAX) {
+        snprintf(found, sizeof found, "there is data up to offset %lu, more than an unfinished write leaves",
+                 tail.extent);
+        return damaged_segment(reader, number, -EBADMSG, wrong, found, error);
+    }
+    if (number != reader->segments[reader->segments_count - 1])
+        return damaged_segment(reader, number, -EBADMSG, wrong, "other segments follow it", error);
+    return 0;
+}
+
+/* Goes on in the next segment if it continues the journal. 1: switched; 0: there is none to go on in, *begun is how far
+ * one reaches that was just being begun (0: there is none, or it is empty). */
+static int enter_segment(struct pit_journal_reader *reader, uint64_t *begun, struct pit_error *error)
+{
+    uint32_t place = following(reader);
+    *begun = 0;
+    if (place >= reader->segments_count || reader->segments[place] != reader->place.number)
+        return 0;
+    uint64_t number = reader->segments[place];
+    int file = open_file(reader, number, error);
+    if (file < 0)
+        return file;
+    int64_t got = read_page(reader, file, 0);
+    int result = 0;
+    if (got < 0) {
+        result = read_failed(reader, number, 0, (int)got, error);
+    } else {
+        struct pit_journal_segment_header header;
+        bool whole;
+        const char *wrong = pit_journal_segment_check(reader->scratch, &whole);
+        memcpy(&header, reader->scratch, sizeof header);
+        if (wrong && whole)
+            result = damaged_segment(reader, number, header.version == PIT_JOURNAL_VERSION ? -EBADMSG : -ENOTSUP, wrong,
+                                     "", error);
+        else if (wrong)
+            result = judge_begun(reader, file, number, wrong, begun, error);
+        else if ((wrong = segment_place_check(reader, &header, number)))
+            result = damaged_segment(reader, number, -EBADMSG, wrong, "", error);
+        else
+            result = 1;
+        if (result == 1)
+            switch_to(reader, place, file, &header);
+    }
+    if (result != 1)
+        reader->disk->close(reader->disk->context, file);
+    return result;
+}
+
+/* The end. */
+
+/* Nothing goes on from here: is it the journal's end? 0: yes; 1: cannot say, the journal grew or looks damaged: look
+ * again; negative: damage. begun: see enter_segment. */
+static int judge_end(struct pit_journal_reader *reader, const char *wrong, uint64_t begun, struct pit_error *error)
+{
+    char found[200] = "";
+    struct pit_journal_tail tail = {.extent = 0};
+    uint64_t torn = 0;
+    if (reader->file >= 0) {
+        window_forget(reader);
+        int result = pit_journal_tail_scan(reader->disk, reader->file, reader->offset, reader->place.journal_id,
+                                           reader->window, WINDOW_BYTES, reader->scratch, &tail);
+        if (result < 0)
+            return read_failed(reader, reader->segments[reader->current], reader->offset, result, error);
+        torn = tail.extent - reader->offset;
+    }
+    bool changed = false;
+    int result = list_segments(reader, &changed, error);
+    if (result < 0)
+        return result;
+    uint32_t next = following(reader);
+    if (tail.block_offset)
+        snprintf(found, sizeof found, "block %lu is whole at offset %lu", tail.block_number, tail.block_offset);
+    else if (torn > PIT_JOURNAL_BLOCK_BYTES_MAX)
+        snprintf(found, sizeof found, "there is data up to offset %lu, more than an unfinished write leaves",
+                 tail.extent);
+    else if (next < reader->segments_count && reader->segments[next] != reader->place.number)
+        snprintf(found, sizeof found, "segment %020lu.journal says that the journal went on to block %lu",
+                 reader->segments[next], reader->segments[next] - 1);
+    if ((*found || changed) && !reader->doubted) {
+        /* A live journal may have grown between the two looks. What was found was written after the block that was
+         * expected here, so one more look finds that block if it is not damaged. */
+        reader->doubted = true;
+        return 1;
+    }
+    if (*found && reader->file < 0)
+        return pit_error_set(error, -EBADMSG,
+                             "%s: the first segment, %020lu.journal, is missing: %s. Restore it from a copy or from a "
+                             "replica; nothing was changed",
+                             reader->directory, reader->place.number, found);
+    if (*found)
+        return damaged_block(reader, wrong, found, error);
+    reader->torn_bytes = torn + begun;
+    reader->ended = true;
+    return 0;
+}
+
+/* Enters the next block, wherever it is. 1: done; 0: the end; negative: damage. */
+static int advance(struct pit_journal_reader *reader, struct pit_error *error)
+{
+    for (;;) {
+        const char *wrong = "";
+        uint64_t begun;
+        int result = 0;
+        if (reader->file >= 0) {
+            result = enter_block(reader, &wrong);
+            if (result == 0 && reader->window_offset != reader->offset) {
+                window_forget(reader); /* what the window holds may be older than a live journal's next block */
+                result = enter_block(reader, &wrong);
+            }
+            if (result < 0)
+                return read_failed(reader, reader->segments[reader->current], reader->offset, result, error);
+            if (result == 1)
+                return 1;
+        }
+        result = enter_segment(reader, &begun, error);
+        if (result < 0)
+            return result;
+        if (result == 1)
+            continue;
+        result = judge_end(reader, wrong, begun, error);
+        if (result <= 0)
+            return result;
+    }
+}
+
+/* Once the end was reached: has the journal grown? A look at one page and at the list, not at the whole tail. */
+static int has_grown(struct pit_journal_reader *reader, bool *grown, struct pit_error *error)
+{
+    *grown = false;
+    if (reader->file >= 0 && reader->segment_bytes - reader->offset >= PIT_JOURNAL_PAGE_BYTES) {
+        int64_t got = read_page(reader, reader->file, reader->offset);
+        if (got < 0)
+            return read_failed(reader, reader->segments[reader->current], reader->offset, (int)got, error);
+        *grown = pit_journal_block_claims(reader->scratch, reader->place.journal_id, PIT_JOURNAL_BLOCK_BYTES_MAX) != 0;
+    }
+    if (*grown)
+        return 0;
+    return list_segments(reader, grown, error);
+}
+
+/* The functions of the header. */
+
+int pit_journal_reader_open(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,
+                            struct pit_error *error)
+{
+    struct pit_journal_reader *reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return pit_error_set(error, -ENOMEM, "no memory for reading the journal");
+    reader->disk = disk;
+    reader->file = -1;
+    reader->place.number = 1;
+    reader->place.sequence = 1;
+    reader->window = aligned_alloc(PIT_JOURNAL_PAGE_BYTES, WINDOW_BYTES);
+    reader->scratch = aligned_alloc(PIT_JOURNAL_PAGE_BYTES, PIT_JOURNAL_BLOCK_BYTES_MAX);
+    bool changed;
+    int code = 0;
+    if (!reader->window || !reader->scratch)
+        code = pit_error_set(error, -ENOMEM, "no memory for reading the journal (%zu bytes)", WINDOW_BYTES);
+    else if ((size_t)snprintf(reader->directory, sizeof reader->directory, "%s", directory) >= sizeof reader->directory)
+        code = pit_error_set(error, -ENAMETOOLONG, "%s: the directory's name is too long", directory);
+    else
+        code = list_segments(reader, &changed, error);
+    if (code == 0 && reader->segments_count == 0)
+        code =
+            pit_error_set(error, -ENOENT, "%s: there is no journal in it (no file like %020d.journal)", directory, 1);
+    for (uint32_t i = 0; code == 0 && i < reader->segments_count; i++) {
+        int file = open_file(reader, reader->segments[i], error);
+        int64_t bytes = file < 0 ? file : disk->size(disk->context, file);
+        if (file >= 0)
+            disk->close(disk->context, file);
+        if (bytes < 0)
+            code = (int)bytes;
+        else
+            reader->bytes_total += (uint64_t)bytes;
+    }
+    if (code < 0) {
+        pit_journal_reader_close(reader);
+        return code;
+    }
+    *result = reader;
+    return 0;
+}
+
+int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journal_record *record,
+                            struct pit_error *error)
+{
+    while (reader->block_at >= reader->block_used) {
+        bool grown = true;
+        int result = reader->ended ? has_grown(reader, &grown, error) : 0;
+        if (result < 0 || !grown)
+            return result;
+        result = advance(reader, error);
+        if (result <= 0)
+            return result;
+    }
+    const struct pit_journal_record_header *header =
+        (const struct pit_journal_record_header *)(reader->block + reader->block_at);
+    *record = (struct pit_journal_record){
+        .kind = (enum pit_journal_record_kind)header->kind,
+        .index = header->index,
+        .term = header->term,
+        .first_sequence = header->first_sequence,
+        .count = header->count,
+        .payload = header + 1,
+        .bytes = header->bytes,
+        .block = reader->block_number,
+    };
+    reader->block_at += pit_journal_record_room(header->bytes);
+    return 1;
+}
+
+const struct pit_command *pit_journal_record_command(const struct pit_journal_record *record, uint32_t *at)
+{
+    if (record->kind != PIT_JOURNAL_COMMANDS || *at >= record->bytes)
+        return NULL;
+    const struct pit_command *command = (const struct pit_command *)((const uint8_t *)record->payload + *at);
+    *at += pit_command_bytes(command);
+    return command;
+}
+
+struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *reader)
+{
+    struct pit_journal_end end = {
+        .blocks = reader->place.number - 1,
+        .sequence = reader->place.sequence - 1,
+        .time_ns = reader->time_ns,
+        .torn_bytes = reader->torn_bytes,
+        .crc = reader->place.previous_crc,
+    };
+    if (reader->file >= 0) {
+        memcpy(end.journal_id, reader->journal_id, sizeof end.journal_id);
+        end.segment_first_block = reader->segments[reader->current];
+        end.segment_bytes = reader->segment_bytes;
+        end.offset = reader->offset;
+        end.segments = reader->current + 1;
+    }
+    return end;
+}
+
+void pit_journal_reader_progress(const struct pit_journal_reader *reader, uint64_t *done, uint64_t *total)
+{
+    uint64_t at = reader->bytes_before + (reader->file >= 0 ? reader->offset : 0);
+    *total = reader->bytes_total;
+    *done = reader->ended || at > *total ? *total : at;
+}
+
+void pit_journal_reader_close(struct pit_journal_reader *reader)
+{
+    if (!reader)
+        return;
+    if (reader->file >= 0)
+        reader->disk->close(reader->disk->context, reader->file);
+    free(reader->segments);
+    free(reader->window);
+    free(reader->scratch);
+    free(reader);
+}

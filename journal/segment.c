@@ -1,0 +1,188 @@
+#include "journal/segment.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* directory/name always fits: the directory leaves room for every name used here. */
+static void path_of(char path[PIT_JOURNAL_PATH_BYTES], const struct pit_journal_files *files, const char *name)
+{
+    pit_journal_path(path, files->directory, name);
+}
+
+int pit_journal_put(const struct pit_journal_files *files, int file, const void *bytes, size_t count, uint64_t offset)
+{
+    const struct pit_disk *disk = files->disk;
+    int result = disk->write(disk->context, file, bytes, count, offset);
+    if (result == 0 && files->method == PIT_JOURNAL_METHOD_DATA)
+        result = disk->sync(disk->context, file);
+    return result;
+}
+
+int pit_journal_open_file(const struct pit_journal_files *files, const char *name, bool create)
+{
+    char path[PIT_JOURNAL_PATH_BYTES];
+    uint32_t flags = PIT_DISK_WRITE;
+    path_of(path, files, name);
+    if (create)
+        flags |= PIT_DISK_CREATE;
+    if (files->method == PIT_JOURNAL_METHOD_DIRECT)
+        flags |= PIT_DISK_DIRECT;
+    return files->disk->open(files->disk->context, path, flags);
+}
+
+int pit_journal_remove_file(const struct pit_journal_files *files, const char *name)
+{
+    char path[PIT_JOURNAL_PATH_BYTES];
+    path_of(path, files, name);
+    int result = files->disk->unlink(files->disk->context, path);
+    return result == -ENOENT ? 0 : result;
+}
+
+int pit_journal_blank_begin(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name,
+                            uint64_t bytes)
+{
+    int file = pit_journal_open_file(files, name, true);
+    if (file < 0)
+        return file;
+    *blank = (struct pit_journal_blank){.file = file, .bytes = bytes};
+    return 0;
+}
+
+int pit_journal_blank_slice(const struct pit_journal_files *files, struct pit_journal_blank *blank)
+{
+    const struct pit_disk *disk = files->disk;
+    if (files->method == PIT_JOURNAL_METHOD_NEVER) { /* a hole reads as zeros; nobody waits for its blocks */
+        int result = disk->truncate(disk->context, blank->file, blank->bytes);
+        if (result == 0)
+            blank->zeroed = blank->bytes;
+        return result;
+    }
+    uint64_t left = blank->bytes - blank->zeroed;
+    size_t count = left < PIT_JOURNAL_SLICE_BYTES ? (size_t)left : PIT_JOURNAL_SLICE_BYTES;
+    int result = pit_journal_put(files, blank->file, files->zeros, count, blank->zeroed);
+    if (result == 0)
+        blank->zeroed += count;
+    return result;
+}
+
+void pit_journal_blank_drop(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name)
+{
+    if (blank->file < 0)
+        return;
+    files->disk->close(files->disk->context, blank->file);
+    pit_journal_remove_file(files, name);
+    *blank = (struct pit_journal_blank){.file = -1};
+}
+
+int pit_journal_blank_use(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name,
+                          const struct pit_journal_segment_header *header, uint8_t *page)
+{
+    const struct pit_disk *disk = files->disk;
+    char number[PIT_JOURNAL_NAME_BYTES];
+    char from[PIT_JOURNAL_PATH_BYTES];
+    char to[PIT_JOURNAL_PATH_BYTES];
+    pit_journal_segment_name(number, header->first_block);
+    path_of(from, files, name);
+    path_of(to, files, number);
+    pit_journal_segment_seal(page, header);
+    /* The header is durable before the name, so a segment that can be seen has its header. */
+    int result = pit_journal_put(files, blank->file, page, PIT_JOURNAL_PAGE_BYTES, 0);
+    if (result == 0)
+        result = disk->rename(disk->context, from, to);
+    if (result == 0 && files->method != PIT_JOURNAL_METHOD_NEVER)
+        result = disk->sync_directory(disk->context, files->directory);
+    if (result == 0)
+        *blank = (struct pit_journal_blank){.file = -1};
+    return result;
+}
+
+/* Zeroes [from, to), whole pages. */
+static int zero_range(const struct pit_journal_files *files, int file, uint64_t from, uint64_t to)
+{
+    while (from < to) {
+        size_t count = to - from < PIT_JOURNAL_SLICE_BYTES ? (size_t)(to - from) : PIT_JOURNAL_SLICE_BYTES;
+        int result = pit_journal_put(files, file, files->zeros, count, from);
+        if (result < 0)
+            return result;
+        from += count;
+    }
+    return 0;
+}
+
+int pit_journal_resume(const struct pit_journal_files *files, const struct pit_journal_end *end,
+                       struct pit_error *error)
+{
+    const struct pit_disk *disk = files->disk;
+    char name[PIT_JOURNAL_NAME_BYTES];
+    pit_journal_segment_name(name, end->segment_first_block);
+    int file = pit_journal_open_file(files, name, false);
+    if (file < 0)
+        return pit_error_set(error, file, "%s/%s: cannot open for writing: %s", files->directory, name,
+                             strerror(-file));
+    int64_t size = disk->size(disk->context, file);
+    uint64_t pages = PIT_JOURNAL_PAGE_BYTES - 1;
+    uint64_t to = end->offset + ((end->torn_bytes + pages) & ~pages);
+    if (size >= 0 && (uint64_t)size < end->segment_bytes)
+        to = end->segment_bytes;
+    int result =
+        size < 0 ? (int)size : zero_range(files, file, end->offset, to < end->segment_bytes ? to : end->segment_bytes);
+    if (result == 0)
+        return file;
+    disk->close(disk->context, file);
+    return pit_error_set(error, result, "%s/%s: cannot write zeros after the last whole block, at offset %lu: %s",
+                         files->directory, name, end->offset, strerror(-result));
+}
+
+struct begun {
+    const struct pit_journal_files *files;
+    uint64_t after;
+    uint8_t *page;
+    struct pit_error *error;
+    int result;
+};
+
+static void remove_one_begun(void *argument, const char *name)
+{
+    struct begun *begun = argument;
+    const struct pit_journal_files *files = begun->files;
+    const struct pit_disk *disk = files->disk;
+    if (begun->result < 0 || pit_journal_segment_number(name) <= begun->after)
+        return;
+    char path[PIT_JOURNAL_PATH_BYTES];
+    bool whole;
+    path_of(path, files, name);
+    int file = disk->open(disk->context, path, PIT_DISK_READ);
+    int64_t got = file < 0 ? file : disk->read(disk->context, file, begun->page, PIT_JOURNAL_PAGE_BYTES, 0);
+    if (file >= 0)
+        disk->close(disk->context, file);
+    if (got < 0) {
+        begun->result = pit_error_set(begun->error, (int)got, "%s: cannot read: %s", path, strerror((int)-got));
+        return;
+    }
+    memset(begun->page + got, 0, PIT_JOURNAL_PAGE_BYTES - (size_t)got);
+    pit_journal_segment_check(begun->page, &whole);
+    if (whole) {
+        begun->result = pit_error_set(begun->error, -EEXIST,
+                                      "%s: the segment is part of the journal, which must be read to its end before it "
+                                      "is written on",
+                                      path);
+        return;
+    }
+    int result = disk->unlink(disk->context, path);
+    if (result < 0)
+        begun->result = pit_error_set(begun->error, result,
+                                      "%s: cannot remove this segment, which was only being "
+                                      "begun when the journal stopped: %s",
+                                      path, strerror(-result));
+}
+
+int pit_journal_remove_begun(const struct pit_journal_files *files, uint64_t segment_first_block, uint8_t *page,
+                             struct pit_error *error)
+{
+    struct begun begun = {files, segment_first_block, page, error, 0};
+    int result = files->disk->list(files->disk->context, files->directory, remove_one_begun, &begun);
+    if (result < 0)
+        return pit_error_set(error, result, "%s: cannot list the journal's directory: %s", files->directory,
+                             strerror(-result));
+    return begun.result;
+}

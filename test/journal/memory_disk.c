@@ -1,0 +1,223 @@
+#include "memory_disk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct memory_file *handle(struct memory_disk *memory, int file)
+{
+    return &memory->files[file];
+}
+
+struct memory_file *memory_disk_file(struct memory_disk *memory, const char *path)
+{
+    for (int i = 0; i < MEMORY_FILES_MAX; i++)
+        if (memory->files[i].exists && strcmp(memory->files[i].path, path) == 0)
+            return &memory->files[i];
+    return NULL;
+}
+
+void memory_file_resize(struct memory_file *file, size_t size)
+{
+    if (size > file->room) {
+        file->bytes = realloc(file->bytes, size);
+        file->room = size;
+    }
+    if (size > file->size)
+        memset(file->bytes + file->size, 0, size - file->size);
+    file->size = size;
+}
+
+static int memory_open(void *context, const char *path, uint32_t flags)
+{
+    struct memory_disk *memory = context;
+    if ((flags & PIT_DISK_DIRECT) && memory->direct_refused_at_open)
+        return -EINVAL;
+    struct memory_file *file = memory_disk_file(memory, path);
+    if (!file && !(flags & PIT_DISK_CREATE))
+        return -ENOENT;
+    for (int i = 0; !file && i < MEMORY_FILES_MAX; i++)
+        if (!memory->files[i].path[0]) /* names are never reused, so that an open file outlives its removal */
+            file = &memory->files[i];
+    if (!file)
+        return -ENFILE;
+    if (!file->exists) {
+        strncpy(file->path, path, sizeof file->path - 1);
+        file->exists = true;
+    }
+    if (flags & PIT_DISK_WRITE)
+        file->direct = (flags & PIT_DISK_DIRECT) != 0;
+    return (int)(file - memory->files);
+}
+
+static int memory_close(void *context, int file)
+{
+    (void)context;
+    (void)file;
+    return 0;
+}
+
+static int64_t memory_read(void *context, int file, void *bytes, size_t count, uint64_t offset)
+{
+    struct memory_disk *memory = context;
+    struct memory_file *from = handle(memory, file);
+    if (memory->fail_read_code)
+        return memory->fail_read_code;
+    if (offset >= from->size)
+        return 0;
+    if (count > from->size - offset)
+        count = from->size - offset;
+    memcpy(bytes, from->bytes + offset, count);
+    return (int64_t)count;
+}
+
+static int memory_write(void *context, int file, const void *bytes, size_t count, uint64_t offset)
+{
+    struct memory_disk *memory = context;
+    struct memory_file *to = handle(memory, file);
+    memory->writes++;
+    if (memory->fail_write_in && --memory->fail_write_in == 0)
+        return memory->fail_write_code;
+    if (to->direct && (memory->direct_refused_at_write || (uintptr_t)bytes % 4096 || count % 4096 || offset % 4096))
+        return -EINVAL;
+    uint64_t used = 0;
+    for (int i = 0; i < MEMORY_FILES_MAX; i++)
+        if (memory->files[i].exists)
+            used += memory->files[i].size;
+    if (offset + count > to->size) {
+        if (memory->capacity && used + (offset + count - to->size) > memory->capacity)
+            return -ENOSPC;
+        memory_file_resize(to, offset + count);
+    }
+    memcpy(to->bytes + offset, bytes, count);
+    return 0;
+}
+
+static int memory_sync(void *context, int file)
+{
+    struct memory_disk *memory = context;
+    (void)file;
+    memory->syncs++;
+    return memory->fail_sync_code;
+}
+
+static int memory_sync_directory(void *context, const char *path)
+{
+    struct memory_disk *memory = context;
+    (void)path;
+    memory->directory_syncs++;
+    return 0;
+}
+
+static int64_t memory_size(void *context, int file)
+{
+    return (int64_t)handle(context, file)->size;
+}
+
+static int memory_truncate(void *context, int file, uint64_t bytes)
+{
+    memory_file_resize(handle(context, file), bytes);
+    return 0;
+}
+
+static int memory_unlink(void *context, const char *path)
+{
+    struct memory_file *file = memory_disk_file(context, path);
+    if (!file)
+        return -ENOENT;
+    file->exists = false;
+    return 0;
+}
+
+static int memory_rename(void *context, const char *from, const char *to)
+{
+    struct memory_file *file = memory_disk_file(context, from);
+    if (!file)
+        return -ENOENT;
+    memory_unlink(context, to);
+    strncpy(file->path, to, sizeof file->path - 1);
+    return 0;
+}
+
+static int memory_make_directory(void *context, const char *path)
+{
+    (void)context;
+    (void)path;
+    return 0;
+}
+
+static int memory_list(void *context, const char *path, void (*each)(void *argument, const char *name), void *argument)
+{
+    struct memory_disk *memory = context;
+    size_t length = strlen(path);
+    for (int i = 0; i < MEMORY_FILES_MAX; i++) {
+        const struct memory_file *file = &memory->files[i];
+        if (file->exists && strncmp(file->path, path, length) == 0 && file->path[length] == '/')
+            each(argument, file->path + length + 1);
+    }
+    return 0;
+}
+
+static int memory_lock(void *context, const char *path)
+{
+    return memory_open(context, path, PIT_DISK_READ | PIT_DISK_WRITE | PIT_DISK_CREATE);
+}
+
+static int memory_random(void *context, void *bytes, size_t count)
+{
+    struct memory_disk *memory = context;
+    for (size_t i = 0; i < count; i++) {
+        memory->random_state = memory->random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        ((uint8_t *)bytes)[i] = (uint8_t)(memory->random_state >> 56);
+    }
+    return 0;
+}
+
+static uint64_t memory_clock(void *context)
+{
+    return ((struct memory_disk *)context)->writes * 1000;
+}
+
+void memory_disk_init(struct memory_disk *memory, uint64_t seed)
+{
+    memset(memory, 0, sizeof *memory);
+    memory->random_state = seed;
+    memory->disk = (struct pit_disk){
+        .context = memory,
+        .open = memory_open,
+        .close = memory_close,
+        .read = memory_read,
+        .write = memory_write,
+        .sync = memory_sync,
+        .sync_directory = memory_sync_directory,
+        .size = memory_size,
+        .truncate = memory_truncate,
+        .rename = memory_rename,
+        .unlink = memory_unlink,
+        .make_directory = memory_make_directory,
+        .list = memory_list,
+        .lock = memory_lock,
+        .random = memory_random,
+        .utc_ns = memory_clock,
+        .monotonic_ns = memory_clock,
+    };
+}
+
+void memory_disk_free(struct memory_disk *memory)
+{
+    for (int i = 0; i < MEMORY_FILES_MAX; i++)
+        free(memory->files[i].bytes);
+}
+
+void memory_disk_copy(struct memory_disk *memory, const struct memory_disk *from)
+{
+    memory_disk_init(memory, from->random_state);
+    for (int i = 0; i < MEMORY_FILES_MAX; i++) {
+        if (!from->files[i].exists)
+            continue;
+        memory->files[i] = from->files[i];
+        memory->files[i].bytes = malloc(from->files[i].size ? from->files[i].size : 1);
+        memory->files[i].room = from->files[i].size;
+        memcpy(memory->files[i].bytes, from->files[i].bytes, from->files[i].size);
+    }
+}

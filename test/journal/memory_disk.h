@@ -1,0 +1,48 @@
+/* test/journal/memory_disk.h - a disk in memory that fails when told to. One thread. */
+#ifndef PIT_TEST_MEMORY_DISK_H
+#define PIT_TEST_MEMORY_DISK_H
+
+#include <stdbool.h>
+
+#include "journal/disk.h"
+
+#define MEMORY_FILES_MAX 64
+
+struct memory_file {
+    char path[256];
+    uint8_t *bytes;
+    size_t size;
+    size_t room;
+    bool exists;
+    bool direct;
+};
+
+struct memory_disk {
+    struct pit_disk disk;
+    struct memory_file files[MEMORY_FILES_MAX];
+    /* Faults. */
+    int fail_write_code;    /* what a failing write returns */
+    uint64_t fail_write_in; /* the how-manieth write from now on fails; 0 = none */
+    int fail_sync_code;     /* every sync returns this; 0 = none */
+    int fail_read_code;
+    bool direct_refused_at_open;
+    bool direct_refused_at_write;
+    uint64_t capacity; /* bytes in all files; more is -ENOSPC; 0 = endless */
+    /* What happened. */
+    uint64_t writes;
+    uint64_t syncs;
+    uint64_t directory_syncs;
+    uint64_t random_state;
+};
+
+void memory_disk_init(struct memory_disk *memory, uint64_t seed);
+void memory_disk_free(struct memory_disk *memory);
+
+struct memory_file *memory_disk_file(struct memory_disk *memory, const char *path);
+
+/* A copy of everything in from, as it would be found after a crash now. */
+void memory_disk_copy(struct memory_disk *memory, const struct memory_disk *from);
+
+void memory_file_resize(struct memory_file *file, size_t size);
+
+#endif
