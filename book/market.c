@@ -1,10 +1,7 @@
 /* book/market.c - commands find their book; events find their digest. */
 #include "book/market.h"
 
-#define XXH_INLINE_ALL
-#define XXH_NO_STREAM
-#include <xxhash.h>
-
+#include "book/hash.h"
 #include "book/report.h"
 #include "ring/check.h"
 
