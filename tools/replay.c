@@ -1,0 +1,241 @@
+/* tools/replay.c - pitline replay: rebuilds what a journal says, looks at it, and changes nothing. */
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "memory/arena.h"
+#include "pitline/market_data.h"
+#include "replay/replay.h"
+#include "tools/replay_print.h"
+#include "tools/tools.h"
+
+#define PROGRESS_EVERY 1000000u
+#define DEPTH_DEFAULT 10u
+#define EVENTS_BUFFER_BYTES ((size_t)1 << 20)
+
+struct arguments {
+    const char *directory;
+    bool verify;
+    uint64_t until;
+    const char *book;
+    uint64_t depth;
+    const char *events;
+};
+
+enum { KEY_UNTIL = 256, KEY_BOOK, KEY_DEPTH, KEY_EVENTS };
+
+static const struct argp_option options[] = {
+    {"verify", 'v', NULL, 0, "Compare with the digests that the live run journaled", 0},
+    {"until", KEY_UNTIL, "SEQ", 0, "Stop after this sequence", 0},
+    {"book", KEY_BOOK, "SYMBOL", 0, "Print the symbol's book at that point", 0},
+    {"depth", KEY_DEPTH, "N", 0, "Price levels of each side in it (default 10, 0 = all)", 0},
+    {"events", KEY_EVENTS, "FILE", 0, "Write every event as a line of JSON; - is standard output", 0},
+    {0},
+};
+
+static uint64_t parse_number(struct argp_state *state, const char *option, const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno || *end || end == text || *text == '-' || *text == '+')
+        argp_error(state, "--%s: '%s' is not a whole number", option, text);
+    return value;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 'v':
+        arguments->verify = true;
+        return 0;
+    case KEY_UNTIL:
+        arguments->until = parse_number(state, "until", text);
+        if (arguments->until == 0)
+            argp_error(state, "--until: sequences start at 1");
+        return 0;
+    case KEY_BOOK:
+        arguments->book = text;
+        return 0;
+    case KEY_DEPTH:
+        arguments->depth = parse_number(state, "depth", text);
+        return 0;
+    case KEY_EVENTS:
+        arguments->events = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->directory)
+            argp_error(state, "one directory, not also '%s'", text);
+        arguments->directory = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!arguments->directory)
+            argp_error(state, "which directory?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "DIR",
+    .doc =
+        "Rebuild the state of a pipeline from the journal in DIR, without touching it. DIR may be in use: the replay "
+        "then ends at the last whole block.\v"
+        "The last line is for scripts: events-digest X state-digest X commands N. Equal journals give equal digests "
+        "on every machine. With --events - the report goes to standard error.\n\n"
+        "Exit status: 0 the journal was replayed; 1 it could not be, or --verify found a difference; 2 the "
+        "arguments are wrong.",
+};
+
+struct tool {
+    struct arguments arguments;
+    struct pit_arena *arena;
+    struct pit_market *market;
+    FILE *events;
+    struct pit_json json;
+    uint64_t event_command; /* sequence of the last event's command, and the event's number in it */
+    uint32_t event_number;
+    int events_error; /* errno of writing them */
+    bool progress_shown;
+};
+
+static bool write_event(void *context, const struct pit_command *command, const struct pit_event *event)
+{
+    struct tool *tool = context;
+    tool->event_number = command->sequence == tool->event_command ? tool->event_number + 1 : 0;
+    tool->event_command = command->sequence;
+    const struct pit_book *book = pit_market_book(tool->market, event->symbol);
+    pit_event_to_json(&tool->json, command->sequence, tool->event_number, event,
+                      book ? pit_book_definition(book) : NULL);
+    if (pit_json_end(&tool->json, tool->events) == 0)
+        return true;
+    tool->events_error = errno;
+    return false;
+}
+
+static void show_progress(void *context, uint64_t done, uint64_t total, uint64_t commands)
+{
+    struct tool *tool = context;
+    tool->progress_shown = true;
+    fprintf(stderr, "\r%3u %%  %.1f M commands ", total ? (unsigned)(done * 100 / total) : 0, (double)commands / 1e6);
+    fflush(stderr);
+}
+
+static double seconds_since(const struct timespec *start)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) * 1e-9;
+}
+
+static int open_events(struct tool *tool)
+{
+    const char *path = tool->arguments.events;
+    if (!path)
+        return 0;
+    tool->events = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    if (!tool->events) {
+        fprintf(stderr, "pitline replay: cannot write events to %s: %s\n", path, strerror(errno));
+        return -1;
+    }
+    setvbuf(tool->events, NULL, _IOFBF, EVENTS_BUFFER_BYTES);
+    return 0;
+}
+
+/* Says whether every event was written. */
+static bool close_events(struct tool *tool)
+{
+    if (!tool->events)
+        return true;
+    bool flushed = tool->events == stdout ? fflush(stdout) == 0 : fclose(tool->events) == 0;
+    if (!flushed && !tool->events_error)
+        tool->events_error = errno;
+    tool->events = NULL;
+    if (!tool->events_error)
+        return true;
+    fprintf(stderr, "pitline replay: cannot write events to %s: %s\n", tool->arguments.events,
+            strerror(tool->events_error));
+    return false;
+}
+
+static bool print_book(const struct tool *tool, const struct pit_replay_result *result, FILE *report)
+{
+    const struct arguments *arguments = &tool->arguments;
+    for (uint32_t symbol = 0; symbol < pit_market_symbols(tool->market); symbol++) {
+        const struct pit_book *book = pit_market_book(tool->market, symbol);
+        if (!book || strncmp(pit_book_definition(book)->name, arguments->book, PIT_SYMBOL_NAME_BYTES) != 0)
+            continue;
+        pit_book_print(report, book, result->last_sequence, result->last_time_ns, arguments->depth);
+        return true;
+    }
+    fprintf(stderr, "pitline replay: no symbol '%s' at sequence %lu; known: ", arguments->book, result->last_sequence);
+    pit_symbols_print(stderr, tool->market);
+    return false;
+}
+
+static int replay(struct tool *tool)
+{
+    const struct arguments *arguments = &tool->arguments;
+    FILE *report = tool->events == stdout ? stderr : stdout;
+    struct pit_replay_options replay_options = {
+        .markets = &tool->market,
+        .markets_count = 1,
+        .until = arguments->until,
+        .verify = arguments->verify,
+        .event = tool->events ? write_event : NULL,
+        .event_context = tool,
+        .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
+        .progress_context = tool,
+        .progress_every = PROGRESS_EVERY,
+    };
+    struct pit_replay_result result;
+    struct pit_error error = {0};
+    struct timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    int code = pit_replay(pit_disk_machine(), arguments->directory, &replay_options, &result, &error);
+    double seconds = seconds_since(&start);
+    if (tool->progress_shown)
+        fprintf(stderr, "\r                              \r");
+    bool written = close_events(tool);
+    if (code < 0)
+        fprintf(stderr, "pitline replay: %s\n", error.text);
+    if (code < 0 && result.commands == 0)
+        return 1;
+    struct pit_digest digest = pit_market_full_digest(tool->market);
+    pit_replay_print(report, &result, &digest, seconds, arguments->until);
+    if (code == 0 && arguments->verify)
+        pit_replay_verified_print(report, &result);
+    bool found = !arguments->book || print_book(tool, &result, report);
+    if (code == 0)
+        fprintf(report, "events-digest %016lx state-digest %016lx commands %lu\n", digest.events, digest.state,
+                result.commands);
+    bool told = fflush(report) == 0;
+    return code == 0 && written && found && told ? 0 : 1;
+}
+
+int pit_tool_replay(int argc, char **argv)
+{
+    static struct tool tool; /* zeroed; the arena's memory is large, this is not */
+    tool.arguments.depth = DEPTH_DEFAULT;
+    argp_err_exit_status = 2;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &tool.arguments))
+        return 2;
+    struct pit_error error = {0};
+    struct pit_arena_options arena_options = {.name = "replay", .node = PIT_ARENA_NODE_ANY};
+    if (pit_arena_create(&tool.arena, &arena_options, &error)) {
+        fprintf(stderr, "pitline replay: %s\n", error.text);
+        return 1;
+    }
+    struct pit_reserve reserve = pit_arena_reserve(tool.arena);
+    tool.market = pit_market_create(&reserve);
+    int status = open_events(&tool) ? 1 : replay(&tool);
+    pit_arena_destroy(tool.arena);
+    return status;
+}
