@@ -3,6 +3,9 @@
 #ifndef PIT_TOOLS_TOOLS_H
 #define PIT_TOOLS_TOOLS_H
 
+/* Where a pipeline listens unless it is told otherwise, and where load, halt and resume look for one. */
+#define PIT_TOOLS_ADDRESS_DEFAULT "unix:/tmp/pitline-pitline.sock"
+
 int pit_tool_run(int argc, char **argv);
 int pit_tool_check(int argc, char **argv);
 int pit_tool_replay(int argc, char **argv);
