@@ -5,11 +5,12 @@
 #include "ring/check.h"
 
 struct depth_level {
-    uint64_t quantity;
+    unsigned __int128 quantity; /* PIT_ORDERS_MAX orders of PIT_QUANTITY_MAX do not fit 64 bits */
     uint32_t orders;
     uint32_t side;
+    uint64_t zero;
 };
-_Static_assert(sizeof(struct depth_level) == 16, "four levels in a cache line");
+_Static_assert(sizeof(struct depth_level) == 32, "two levels in a cache line");
 
 struct pit_depth {
     struct pit_price_index *index;
@@ -24,13 +25,15 @@ static size_t levels_bytes(uint32_t levels_max)
     return ((size_t)levels_max * sizeof(struct depth_level) + 63) & ~(size_t)63;
 }
 
-size_t pit_depth_bytes(uint32_t levels_max)
+size_t pit_depth_bytes(const struct pit_symbol_definition *definition)
 {
+    uint32_t levels_max = definition->levels_max;
     return sizeof(struct pit_depth) + levels_bytes(levels_max) + pit_price_index_bytes(levels_max);
 }
 
-struct pit_depth *pit_depth_create(void *memory, uint32_t levels_max)
+struct pit_depth *pit_depth_create(void *memory, const struct pit_symbol_definition *definition)
 {
+    uint32_t levels_max = definition->levels_max;
     PIT_CHECK(levels_max >= 1 && levels_max <= PIT_LEVELS_MAX);
     uint8_t *bytes = memory;
     struct pit_depth *depth = memory;
@@ -138,7 +141,8 @@ uint32_t pit_depth_best(const struct pit_depth *depth, enum pit_side side, struc
     for (uint32_t slot = depth->best[side]; slot != PIT_LEVEL_NONE && filled < max;) {
         const struct depth_level *level = &depth->levels[slot];
         int64_t price = pit_price_index_price(depth->index, slot);
-        levels[filled++] = (struct pit_md_level){price, level->quantity, level->orders};
+        uint64_t quantity = level->quantity < UINT64_MAX ? (uint64_t)level->quantity : UINT64_MAX;
+        levels[filled++] = (struct pit_md_level){price, quantity, level->orders};
         slot = next_worse(depth, side, price);
     }
     return filled;

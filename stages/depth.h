@@ -13,15 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "book/command.h"
 #include "pitline/market_data.h"
 
 struct pit_depth;
 
-/* Bytes for levels_max prices (1 .. PIT_LEVELS_MAX); a multiple of 64. */
-size_t pit_depth_bytes(uint32_t levels_max);
+/* Bytes for the levels_max prices of a valid definition; a multiple of 64. */
+size_t pit_depth_bytes(const struct pit_symbol_definition *definition);
 
 /* Lays out an empty depth in zeroed memory, aligned to 64. */
-struct pit_depth *pit_depth_create(void *memory, uint32_t levels_max);
+struct pit_depth *pit_depth_create(void *memory, const struct pit_symbol_definition *definition);
 
 /* Applies one event. Returns false, and changes nothing, when it does not fit what is there: a removal from a price
  * that is not in use, more quantity than rests, a price of the other side, a new price beyond levels_max. */

@@ -188,8 +188,8 @@ static void define(struct pit_publisher *publisher, uint32_t id, const struct pi
                    const struct pit_publisher_past *past)
 {
     struct symbol *symbol = &publisher->symbols[id];
-    void *memory = publisher->memory.reserve(publisher->memory.context, pit_depth_bytes(definition->levels_max), 128);
-    symbol->depth = pit_depth_create(memory, definition->levels_max);
+    void *memory = publisher->memory.reserve(publisher->memory.context, pit_depth_bytes(definition), 128);
+    symbol->depth = pit_depth_create(memory, definition);
     symbol->image.state = (uint64_t)past->state;
     symbol->image.trades = past->trades;
     symbol->image.last_price = past->last_price;

@@ -50,8 +50,8 @@ struct pit_publisher_config {
     struct pit_ring *const *rings; /* the matchers' output rings (slots: struct pit_event); create adds a reader to
                                       each. Copied */
     uint32_t rings_count;          /* 1 .. PIT_PUBLISHER_RINGS_MAX */
-    struct pit_reserve memory;     /* as of a market: called by load_symbol and when a DEFINED event comes, about
-                                      pit_depth_bytes(definition) each */
+    struct pit_reserve memory;     /* as of a market: called by load_symbol and when a DEFINED event comes,
+                                      pit_depth_bytes(definition) (stages/depth.h) each, aligned to 128 */
 };
 
 /* Written by the publisher's thread, relaxed; read by any. */

@@ -50,7 +50,7 @@ struct pit_md_event {
 
 struct pit_md_level {
     int64_t price;
-    uint64_t quantity;
+    uint64_t quantity; /* of all orders together; UINT64_MAX: that or more */
     uint64_t orders;
 };
 
