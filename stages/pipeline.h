@@ -1,0 +1,134 @@
+/* stages/pipeline.h - the whole: directory, recovery, rings, stages, threads; start and clean stop.
+ *
+ * One controlling thread calls everything here (pit_pipeline_look and pit_pipeline_failed: any thread).
+ *
+ *   create   locks the directory, replays the journal into the matchers' markets, opens the journal at its end, makes
+ *            rings and stages, opens the listeners
+ *   start    starts the threads; the start-up commands (new symbols, changed price bands) are the first to go in
+ *   stop     DRAIN: intake stops; all that was accepted is journaled, matched, reported and published, and the digest
+ * of the final state is journaled. Then STOP: the threads leave, the journal is closed destroy  gives everything back
+ *
+ * A journal that fails is final: pit_pipeline_failed says so, and stop then skips the draining. Nothing was
+ * acknowledged that is not durable.
+ */
+#ifndef PIT_STAGES_PIPELINE_H
+#define PIT_STAGES_PIPELINE_H
+
+#include "journal/writer.h"
+#include "stages/gateway.h"
+#include "stages/local.h"
+#include "stages/matcher.h"
+#include "stages/publisher.h"
+#include "stages/runner.h"
+#include "stages/topology.h"
+
+#define PIT_MATCHER_ROUND_ROBIN (-1)
+#define PIT_PIPELINE_DRAIN_MS 10000u
+
+struct pit_pipeline_symbol {
+    struct pit_symbol_definition definition;
+    int32_t matcher; /* 0 .. matchers - 1, or PIT_MATCHER_ROUND_ROBIN: symbol id % matchers */
+};
+
+/* Everything a pipeline is told; whatever it points at must live until create returns, name and directory until
+ * destroy. Zeros mean the default in brackets. */
+struct pit_pipeline_config {
+    const char *name;      /* of the server and of the market data */
+    const char *directory; /* of the journal; made if need be */
+
+    const struct pit_pipeline_symbol *symbols;
+    uint32_t symbols_count;
+    bool symbols_suggested; /* only for a new journal: an existing one keeps the symbols it has */
+    uint32_t matchers;      /* [1] */
+
+    const char *const *addresses; /* where to listen */
+    uint32_t addresses_count;
+    const struct pit_gateway_account *accounts;
+    uint32_t accounts_count;
+    struct pit_gateway_limits limits;
+    uint32_t outbox_bytes;             /* of one session, [the egress's] */
+    uint32_t close_ms;                 /* for a closing session's last reports [the egress's] */
+    const struct pit_local_ends *ends; /* instead of sockets; NULL = sockets */
+
+    bool market_data;                 /* publish to shared memory */
+    enum pit_readable_by readable_by; /* [world] */
+
+    enum pit_threads_mode threads;
+    enum pit_wait_kind wait; /* PIT_WAIT_CHOOSE = the best the CPUs allow */
+    bool pin;
+    int priority;
+    cpu_set_t cpus; /* that may be used; empty = all that the process may use */
+    const struct pit_topology_group *groups;
+    uint32_t groups_count;
+
+    uint32_t input_slots;   /* rings: powers of two [65536] */
+    uint32_t output_slots;  /* of each matcher [65536] */
+    uint32_t session_slots; /* [1024] */
+    uint32_t event_slots;   /* of the market data's event ring [65536] */
+    bool huge_pages;
+    bool prefault; /* touch memory at the start instead of when it is first used */
+
+    uint64_t segment_bytes; /* [64 MiB] */
+    enum pit_journal_sync sync;
+
+    struct pit_notes notes; /* lines for people while it starts; may be empty */
+    /* During a long recovery, about once a second; NULL where not wanted. */
+    void (*progress)(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands);
+    void *progress_context;
+};
+
+struct pit_pipeline;
+
+/* 0; -EWOULDBLOCK: another process uses the directory; -EINVAL: the configuration contradicts itself, the machine, or
+ * the journal; others: damage, disk, network, memory. error says what, where, and what to do. */
+int pit_pipeline_create(struct pit_pipeline **pipeline, const struct pit_pipeline_config *config,
+                        struct pit_error *error);
+
+/* 0, or the first error of a stage's start. */
+int pit_pipeline_start(struct pit_pipeline *pipeline, struct pit_error *error);
+
+/* True when the pipeline cannot go on (the journal failed); error (may be NULL) says why. Then call stop. */
+bool pit_pipeline_failed(const struct pit_pipeline *pipeline, struct pit_error *error);
+
+/* Drains for at most drain_ms and stops. 0: everything accepted is journaled, matched, reported, published, and the
+ * final digest is in the journal. -ETIMEDOUT: not all of that; error says what was left. Others: the journal failed. */
+int pit_pipeline_stop(struct pit_pipeline *pipeline, uint32_t drain_ms, struct pit_error *error);
+
+void pit_pipeline_destroy(struct pit_pipeline *pipeline);
+
+/* What recovery found. */
+struct pit_pipeline_recovered {
+    uint64_t commands; /* 0: a new journal */
+    uint64_t last_sequence;
+    uint64_t bytes;
+    uint64_t ns;         /* how long it took */
+    uint64_t torn_bytes; /* of an unfinished write, cut off */
+    uint32_t symbols;
+    uint64_t orders; /* resting */
+};
+const struct pit_pipeline_recovered *pit_pipeline_recovered(const struct pit_pipeline *pipeline);
+
+/* How it goes, since the start. */
+struct pit_pipeline_figures {
+    uint64_t commands; /* put into the input ring */
+    uint64_t answered; /* commands whose last event has reached the far end */
+    uint64_t events;
+    uint64_t trades;
+    uint64_t rejects;                   /* by the books */
+    uint64_t rejects_early;             /* by the gateway */
+    uint64_t sessions;                  /* open now */
+    uint64_t input_used, input_slots;   /* slots of the input ring that are in use now */
+    uint64_t output_used, output_slots; /* of the fullest output ring */
+    struct pit_journal_statistics journal;
+    uint64_t matched_max, matched_min; /* commands of the busiest and the idlest matcher */
+    struct pit_histogram latency;      /* from a command's time to its last report in the outbox */
+};
+void pit_pipeline_look(const struct pit_pipeline *pipeline, struct pit_pipeline_figures *figures);
+
+/* The sequence of the last command in the input ring. Any thread. */
+uint64_t pit_pipeline_last(const struct pit_pipeline *pipeline);
+
+/* The digest of a stopped pipeline: every market's, added up. After stop. */
+struct pit_digest pit_pipeline_digest(const struct pit_pipeline *pipeline);
+
+#endif

@@ -1,0 +1,269 @@
+/* stages/recovery.c - what a pipeline does with the past: replays the journal into the matchers' markets, and settles
+ * which symbols there will be.
+ *
+ * Symbol ids are dense in order of first definition. A symbol of the journal keeps its id and all of its definition but
+ * the price band; a symbol of the configuration that the journal does not know gets the next id.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "pitline/market_data.h"
+#include "stages/pipeline_parts.h"
+
+#define PROGRESS_EVERY 100000u
+#define PROGRESS_NS 1000000000u
+
+struct recovery {
+    struct pit_pipeline *pipeline;
+    uint64_t begun_ns;
+    uint64_t told_ns;
+};
+
+static uint64_t now_ns(void)
+{
+    const struct pit_clock *clock = pit_clock_machine();
+    return clock->monotonic_ns(clock->context);
+}
+
+static const struct pit_pipeline_symbol *configured(const struct pit_pipeline *pipeline, const char *name)
+{
+    for (uint32_t i = 0; i < pipeline->config.symbols_count; i++)
+        if (strncmp(pipeline->config.symbols[i].definition.name, name, PIT_SYMBOL_NAME_BYTES) == 0)
+            return &pipeline->config.symbols[i];
+    return NULL;
+}
+
+/* Which matcher keeps a symbol: the configured one, or by its id. */
+static void assign_owner(struct pit_pipeline *pipeline, uint32_t symbol, const char *name)
+{
+    const struct pit_pipeline_symbol *known = configured(pipeline, name);
+    pipeline->owners[symbol] =
+        (uint8_t)(known && known->matcher != PIT_MATCHER_ROUND_ROBIN ? (uint32_t)known->matcher
+                                                                     : symbol % pipeline->config.matchers);
+}
+
+static void on_defining(void *context, const struct pit_command *command)
+{
+    struct recovery *recovery = context;
+    if ((command->flags & PIT_COMMAND_WIDE) && command->symbol == recovery->pipeline->definitions_count) {
+        assign_owner(recovery->pipeline, command->symbol, command->definition.name);
+        recovery->pipeline->definitions_count++;
+    }
+}
+
+static uint32_t on_assign(void *context, uint32_t symbol)
+{
+    const struct recovery *recovery = context;
+    return pit_matcher_of(recovery->pipeline->owners, recovery->pipeline->definitions_count,
+                          recovery->pipeline->config.matchers, symbol);
+}
+
+static bool on_event(void *context, const struct pit_command *command, const struct pit_event *event)
+{
+    struct recovery *recovery = context;
+    (void)command;
+    if (event->kind == PIT_EVENT_TRADE && event->symbol < PIT_SYMBOLS_MAX) {
+        struct pit_publisher_past *past = &recovery->pipeline->past[event->symbol];
+        past->trades++;
+        past->last_price = event->price;
+        past->last_quantity = event->quantity;
+    }
+    return true;
+}
+
+static void on_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands)
+{
+    struct recovery *recovery = context;
+    const struct pit_pipeline_config *config = &recovery->pipeline->config;
+    uint64_t now = now_ns();
+    if (!config->progress || now - recovery->told_ns < PROGRESS_NS)
+        return;
+    recovery->told_ns = now;
+    config->progress(config->progress_context, bytes_done, bytes_total, commands);
+}
+
+static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    struct recovery recovery = {.pipeline = pipeline, .begun_ns = now_ns()};
+    recovery.told_ns = recovery.begun_ns;
+    struct pit_market *markets[PIT_MATCHERS_MAX];
+    for (uint32_t k = 0; k < pipeline->config.matchers; k++)
+        markets[k] = pipeline->matchers[k].market;
+    struct pit_replay_options options = {
+        .markets = markets,
+        .markets_count = pipeline->config.matchers,
+        .assign = on_assign,
+        .assign_context = &recovery,
+        .defining = on_defining,
+        .defining_context = &recovery,
+        .event = pipeline->config.market_data ? on_event : NULL,
+        .event_context = &recovery,
+        .progress = on_progress,
+        .progress_context = &recovery,
+        .progress_every = PROGRESS_EVERY,
+    };
+    struct pit_replay_result result = {0};
+    int code = pit_replay(pipeline->disk, pipeline->config.directory, &options, &result, error);
+    if (code != 0 && code != -ENOENT)
+        return code;
+    pipeline->end = result.end;
+    pipeline->last_time_ns = result.end.time_ns;
+    pipeline->recovered = (struct pit_pipeline_recovered){.commands = result.commands,
+                                                          .last_sequence = result.end.sequence,
+                                                          .ns = now_ns() - recovery.begun_ns,
+                                                          .torn_bytes = result.end.torn_bytes};
+    return 0;
+}
+
+/* Takes the definitions of the recovered books over. */
+static int collect_definitions(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    uint32_t room = pipeline->definitions_count + pipeline->config.symbols_count;
+    pipeline->definitions = calloc(room ? room : 1, sizeof *pipeline->definitions);
+    pipeline->startup =
+        calloc(pipeline->config.symbols_count ? pipeline->config.symbols_count : 1, sizeof *pipeline->startup);
+    if (!pipeline->definitions || !pipeline->startup)
+        return pit_error_set(error, -ENOMEM, "no memory for %u symbols", room);
+    for (uint32_t symbol = 0; symbol < pipeline->definitions_count; symbol++) {
+        const struct pit_book *book = pit_market_book(pipeline->matchers[pipeline->owners[symbol]].market, symbol);
+        if (!book)
+            return pit_error_set(error, -EINVAL,
+                                 "the journal in %s defines symbol %u in a way that was refused: it was not written by "
+                                 "pitline run; look with pitline replay",
+                                 pipeline->config.directory, symbol);
+        pipeline->definitions[symbol] = *pit_book_definition(book);
+        pipeline->recovered.orders += pit_book_orders(book);
+    }
+    pipeline->recovered.symbols = pipeline->definitions_count;
+    return 0;
+}
+
+static int differs(const struct pit_pipeline *pipeline, const char *symbol, const char *what, uint64_t journal,
+                   uint64_t configuration, struct pit_error *error)
+{
+    return pit_error_set(error, -EINVAL,
+                         "symbol %s: %s is %llu in the journal in %s and %llu in the configuration; of a symbol that "
+                         "exists only the price band may change: set it back, or use another data directory",
+                         symbol, what, (unsigned long long)journal, pipeline->config.directory,
+                         (unsigned long long)configuration);
+}
+
+/* Of a symbol that exists, only the price band may be configured anew. */
+static int check_same(const struct pit_pipeline *pipeline, const struct pit_symbol_definition *journal,
+                      const struct pit_symbol_definition *wanted, struct pit_error *error)
+{
+    char was[PIT_DECIMAL_BYTES], is[PIT_DECIMAL_BYTES];
+    const char *what = NULL;
+    if (journal->tick_mantissa != wanted->tick_mantissa || journal->tick_decimals != wanted->tick_decimals) {
+        what = "tick size";
+        pit_decimal_format(was, 1, journal->tick_mantissa, journal->tick_decimals);
+        pit_decimal_format(is, 1, wanted->tick_mantissa, wanted->tick_decimals);
+    } else if (journal->lot_mantissa != wanted->lot_mantissa || journal->lot_decimals != wanted->lot_decimals) {
+        what = "lot size";
+        pit_decimal_format(was, 1, journal->lot_mantissa, journal->lot_decimals);
+        pit_decimal_format(is, 1, wanted->lot_mantissa, wanted->lot_decimals);
+    }
+    if (what)
+        return pit_error_set(error, -EINVAL,
+                             "symbol %s: %s is %s in the journal in %s and %s in the configuration; of a symbol that "
+                             "exists only the price band may change: set it back, or use another data directory",
+                             wanted->name, what, was, pipeline->config.directory, is);
+    if (journal->quantity_max != wanted->quantity_max)
+        return differs(pipeline, wanted->name, "quantity_max", journal->quantity_max, wanted->quantity_max, error);
+    if (journal->orders_max != wanted->orders_max)
+        return differs(pipeline, wanted->name, "orders_max", journal->orders_max, wanted->orders_max, error);
+    if (journal->levels_max != wanted->levels_max)
+        return differs(pipeline, wanted->name, "levels_max", journal->levels_max, wanted->levels_max, error);
+    return 0;
+}
+
+static void add_startup(struct pit_pipeline *pipeline, uint32_t symbol, const struct pit_symbol_definition *definition)
+{
+    pipeline->definitions[symbol] = *definition;
+    pipeline->startup[pipeline->startup_count++] = (struct pit_command){
+        .symbol = symbol, .kind = PIT_COMMAND_SYMBOL, .flags = PIT_COMMAND_WIDE, .definition = *definition};
+}
+
+/* Settles one configured symbol: as it is, with another band, or new. */
+static int settle(struct pit_pipeline *pipeline, const struct pit_pipeline_symbol *wanted, struct pit_error *error)
+{
+    const struct pit_symbol_definition *definition = &wanted->definition;
+    for (uint32_t symbol = 0; symbol < pipeline->definitions_count; symbol++) {
+        const struct pit_symbol_definition *known = &pipeline->definitions[symbol];
+        if (strncmp(known->name, definition->name, sizeof known->name) != 0)
+            continue;
+        int code = check_same(pipeline, known, definition, error);
+        if (code == 0 && (known->price_min != definition->price_min || known->price_max != definition->price_max))
+            add_startup(pipeline, symbol, definition);
+        return code;
+    }
+    if (pipeline->definitions_count == PIT_SYMBOLS_MAX)
+        return pit_error_set(error, -EINVAL, "symbol %s: there are %u symbols already, the most there can be",
+                             definition->name, PIT_SYMBOLS_MAX);
+    uint32_t symbol = pipeline->definitions_count++;
+    assign_owner(pipeline, symbol, definition->name);
+    add_startup(pipeline, symbol, definition);
+    return 0;
+}
+
+static int settle_all(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    const struct pit_pipeline_config *config = &pipeline->config;
+    uint32_t known = pipeline->definitions_count;
+    if (known > 0 && config->symbols_suggested)
+        return 0;
+    for (uint32_t i = 0; i < config->symbols_count; i++) {
+        int code = settle(pipeline, &config->symbols[i], error);
+        if (code)
+            return code;
+    }
+    uint32_t strangers = 0;
+    for (uint32_t symbol = 0; symbol < known; symbol++)
+        strangers += configured(pipeline, pipeline->definitions[symbol].name) == NULL;
+    if (strangers > 0)
+        pit_pipeline_say(pipeline, "symbols: %u of the journal are not in the configuration; they stay as they are",
+                         strangers);
+    if (pipeline->definitions_count == 0)
+        return pit_error_set(error, -EINVAL, "there is no symbol: configure one (symbols:, or --symbol NAME)");
+    return 0;
+}
+
+static void tell(const struct pit_pipeline *pipeline)
+{
+    const struct pit_pipeline_recovered *recovered = &pipeline->recovered;
+    const char *directory = pipeline->config.directory;
+    if (pipeline->end.segments == 0) {
+        pit_pipeline_say(pipeline, "journal: a new one in %s", directory);
+        return;
+    }
+    pit_pipeline_say(pipeline, "journal: recovered %llu commands from %s in %.2f s: %u symbols, %llu resting orders",
+                     (unsigned long long)recovered->commands, directory, (double)recovered->ns / 1e9,
+                     recovered->symbols, (unsigned long long)recovered->orders);
+    if (recovered->torn_bytes > 0)
+        pit_pipeline_say(
+            pipeline,
+            "journal: cut off an unfinished write of %llu bytes after sequence %llu; nothing in it had been "
+            "acknowledged",
+            (unsigned long long)recovered->torn_bytes, (unsigned long long)recovered->last_sequence);
+}
+
+int pit_pipeline_recover(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    pipeline->past = calloc(PIT_SYMBOLS_MAX, sizeof *pipeline->past);
+    if (!pipeline->past)
+        return pit_error_set(error, -ENOMEM, "no memory for recovery");
+    pipeline->lock = pit_journal_lock(pipeline->disk, pipeline->config.directory, error);
+    if (pipeline->lock < 0)
+        return pipeline->lock;
+    int code = pit_pipeline_markets(pipeline, error);
+    if (code == 0)
+        code = replay(pipeline, error);
+    if (code == 0)
+        code = collect_definitions(pipeline, error);
+    if (code)
+        return code;
+    tell(pipeline);
+    return settle_all(pipeline, error);
+}
