@@ -150,8 +150,8 @@ static int refuse_element(struct pit_error *error, uint32_t place, const uint8_t
         if (strcmp(tag_name(bytes[0]), allowed[i]) == 0)
             return pit_error_set(error, -EPROTO, "element %u (%s, 0x%02x) goes beyond the end of the frame", place,
                                  allowed[i], bytes[0]);
-    return pit_error_set(error, -EPROTO, "element %u is a %s (0x%02x): send integers, strings and binaries only", place,
-                         tag_name(bytes[0]), bytes[0]);
+    return pit_error_set(error, -EPROTO, "element %u has type %s (0x%02x): send integers, strings and binaries only",
+                         place, tag_name(bytes[0]), bytes[0]);
 }
 
 /* The array's header. Returns its bytes, 0 = not an array. */
@@ -168,14 +168,14 @@ static size_t array_read(const uint8_t *bytes, size_t left, uint64_t *count)
     return 1 + width;
 }
 
-/* Takes the array apart into decoder->elements. */
+/* Takes the array apart into decoder->elements. left >= 1. */
 static int walk(struct pit_decoder *decoder, const uint8_t *bytes, size_t left, struct pit_error *error)
 {
     uint64_t count = 0;
-    size_t used = left ? array_read(bytes, left, &count) : 0;
+    size_t used = array_read(bytes, left, &count);
     if (used == 0)
-        return pit_error_set(error, -EPROTO, "not an array: the frame starts with a %s (0x%02x)",
-                             left ? tag_name(bytes[0]) : "nothing", left ? bytes[0] : 0u);
+        return pit_error_set(error, -EPROTO, "not an array: the frame starts with type %s (0x%02x)", tag_name(bytes[0]),
+                             bytes[0]);
     if (count == 0 || count > PIT_WIRE_ELEMENTS_MAX)
         return pit_error_set(error, -EPROTO, "an array of %" PRIu64 " elements, must be 1 .. %u", count,
                              PIT_WIRE_ELEMENTS_MAX);
