@@ -258,8 +258,8 @@ static void network_refuses_bad_addresses(void **state)
         "tcp:127.1:7001",
         "unix:",
         "udp:127.0.0.1:1",
-        "unix:/"
-        "a-path-of-one-hundred-and-eight-characters-is-one-too-many-for-the-kernel-since-it-wants-a-closing-zero-x-xx"};
+        long_path,
+    };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct pit_error error = {0};
         bool local = true;
