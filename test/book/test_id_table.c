@@ -1,0 +1,121 @@
+/* test/book/test_id_table.c - the id table against a plain array, with hashes that collide on purpose. */
+#include "book/id_table.h"
+
+#include "test/book/support.h"
+
+#define ORDERS 3000u
+
+struct desk_table {
+    struct pit_id_table table;
+    uint32_t hash[ORDERS + 1]; /* by slot */
+    bool in[ORDERS + 1];
+};
+
+struct key {
+    uint32_t slot;
+};
+
+static bool same(const void *context, uint32_t slot)
+{
+    return slot == ((const struct key *)context)->slot;
+}
+
+static void check_slot(const struct desk_table *desk, uint32_t slot)
+{
+    const struct key key = {.slot = slot};
+    assert_int_equal(pit_id_table_find(&desk->table, desk->hash[slot], same, &key), desk->in[slot] ? slot : 0);
+}
+
+/* Fills and empties a table of orders_max, hashes drawn from so many bits. */
+static void run(uint32_t orders_max, uint32_t hash_bits, uint32_t steps, uint64_t *random)
+{
+    struct desk_table *desk = calloc(1, sizeof *desk);
+    assert_non_null(desk);
+    void *memory = zeroed(pit_id_table_bytes(orders_max));
+    pit_id_table_create(&desk->table, memory, orders_max);
+    uint32_t count = 0;
+    bool filling = true;
+    for (uint32_t step = 0; step < steps; step++) {
+        if (count == 0 || count == orders_max)
+            filling = count == 0;
+        const uint32_t slot = 1 + (uint32_t)random_below(random, orders_max);
+        if (desk->in[slot]) {
+            if (filling && random_below(random, 8))
+                continue;
+            pit_id_table_remove(&desk->table, desk->hash[slot], slot);
+            count--;
+        } else {
+            if (!filling && random_below(random, 8))
+                continue;
+            desk->hash[slot] = (uint32_t)(random_next(random) >> (64 - hash_bits));
+            /* All ones: the run wraps around the end of every table. */
+            if (random_below(random, 4) == 0)
+                desk->hash[slot] = UINT32_MAX;
+            pit_id_table_insert(&desk->table, desk->hash[slot], slot);
+            count++;
+        }
+        desk->in[slot] ^= true;
+        assert_int_equal(desk->table.count, count);
+        check_slot(desk, slot);
+        check_slot(desk, 1 + (uint32_t)random_below(random, orders_max));
+        if (step % 1000 == 0)
+            for (uint32_t i = 1; i <= orders_max; i++)
+                check_slot(desk, i);
+    }
+    for (uint32_t i = 1; i <= orders_max; i++) {
+        check_slot(desk, i);
+        if (desk->in[i])
+            pit_id_table_remove(&desk->table, desk->hash[i], i);
+        desk->in[i] = false;
+    }
+    /* No trace is left: the block is as zero as it was given. */
+    const uint8_t *bytes = memory;
+    for (size_t i = 0; i < pit_id_table_bytes(orders_max); i++)
+        assert_int_equal(bytes[i], 0);
+    free(memory);
+    free(desk);
+}
+
+static void table_finds_what_is_in_it_and_nothing_else(void **state)
+{
+    (void)state;
+    uint64_t random = seed_choose("table_finds_what_is_in_it_and_nothing_else");
+    for (int round = 0; round < 3; round++) {
+        run(1, 32, 200, &random);
+        run(2, 32, 200, &random);
+        run(3, 1, 500, &random);
+        run(127, 4, 4000, &random);
+        run(129, 32, 8000, &random);
+        run(ORDERS, 32, 30000, &random);
+        run(300, 6, 8000, &random);
+    }
+}
+
+static void doubling_keeps_every_order_findable(void **state)
+{
+    (void)state;
+    enum { MANY = 100000 };
+    struct pit_id_table table;
+    void *memory = zeroed(pit_id_table_bytes(MANY));
+    pit_id_table_create(&table, memory, MANY);
+    const uint32_t start = table.mask + 1;
+    for (uint32_t slot = 1; slot <= MANY; slot++) {
+        pit_id_table_insert(&table, pit_id_hash(slot, 3), slot);
+        for (uint32_t back = 0; back < 20 && back < slot; back++) {
+            const struct key key = {.slot = slot - back * (slot / 20)};
+            assert_int_equal(pit_id_table_find(&table, pit_id_hash(key.slot, 3), same, &key), key.slot);
+        }
+    }
+    assert_int_equal(start, PIT_ID_TABLE_START);
+    assert_int_equal(table.mask + 1, table.entries_max);
+    free(memory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(table_finds_what_is_in_it_and_nothing_else),
+        cmocka_unit_test(doubling_keeps_every_order_findable),
+    };
+    return cmocka_run_group_tests_name("id table", tests, NULL, NULL);
+}
