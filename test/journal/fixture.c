@@ -107,7 +107,7 @@ uint64_t fixture_seed(void)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)now.tv_sec * 1000003u + (uint64_t)now.tv_nsec;
-    print_message("PIT_SEED=%lu\n", seed);
+    print_message("# PIT_SEED=%lu\n", seed);
     return seed | 1;
 }
 

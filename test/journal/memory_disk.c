@@ -71,13 +71,38 @@ static int64_t memory_read(void *context, int file, void *bytes, size_t count, u
     return (int64_t)count;
 }
 
+static uint64_t next_random(struct memory_disk *memory)
+{
+    memory->random_state = memory->random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return memory->random_state >> 33;
+}
+
+/* Each page of a write is there or not; one ends midway. */
+static void write_torn(struct memory_disk *memory, struct memory_file *to, const uint8_t *bytes, size_t count,
+                       uint64_t offset)
+{
+    uint64_t midway = next_random(memory) % (count / 4096 + 1) * 4096;
+    if (offset + count > to->size)
+        memory_file_resize(to, offset + count);
+    for (size_t at = 0; at < count; at += 4096) {
+        size_t part = count - at < 4096 ? count - at : 4096;
+        if (at == midway)
+            memcpy(to->bytes + offset + at, bytes + at, next_random(memory) % part);
+        else if (next_random(memory) & 1)
+            memcpy(to->bytes + offset + at, bytes + at, part);
+    }
+}
+
 static int memory_write(void *context, int file, const void *bytes, size_t count, uint64_t offset)
 {
     struct memory_disk *memory = context;
     struct memory_file *to = handle(memory, file);
     memory->writes++;
-    if (memory->fail_write_in && --memory->fail_write_in == 0)
+    if (memory->fail_write_in && --memory->fail_write_in == 0) {
+        if (memory->torn)
+            write_torn(memory, to, bytes, count, offset);
         return memory->fail_write_code;
+    }
     if (to->direct && (memory->direct_refused_at_write || (uintptr_t)bytes % 4096 || count % 4096 || offset % 4096))
         return -EINVAL;
     uint64_t used = 0;
@@ -166,10 +191,8 @@ static int memory_lock(void *context, const char *path)
 static int memory_random(void *context, void *bytes, size_t count)
 {
     struct memory_disk *memory = context;
-    for (size_t i = 0; i < count; i++) {
-        memory->random_state = memory->random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        ((uint8_t *)bytes)[i] = (uint8_t)(memory->random_state >> 56);
-    }
+    for (size_t i = 0; i < count; i++)
+        ((uint8_t *)bytes)[i] = (uint8_t)next_random(memory);
     return 0;
 }
 

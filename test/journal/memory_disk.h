@@ -23,6 +23,7 @@ struct memory_disk {
     /* Faults. */
     int fail_write_code;    /* what a failing write returns */
     uint64_t fail_write_in; /* the how-manieth write from now on fails; 0 = none */
+    bool torn;              /* a failing write leaves some of its pages, one of them in part */
     int fail_sync_code;     /* every sync returns this; 0 = none */
     int fail_read_code;
     bool direct_refused_at_open;
