@@ -142,7 +142,8 @@ static void bounce(struct pit_ring_reader *reader, struct pit_ring *to, enum pit
     pit_wait_init(&wait, kind, bells[0]);
     if (serve) {
         put(to, 1);
-        pit_bell_ring(bells[1]);
+        if (kind == PIT_WAIT_SLEEP)
+            pit_bell_ring(bells[1]);
     }
     for (uint64_t done = 0; done < times;) {
         pit_wait_listen(&wait);
@@ -155,7 +156,8 @@ static void bounce(struct pit_ring_reader *reader, struct pit_ring *to, enum pit
         if (serve && done == times)
             break;
         put(to, 1);
-        pit_bell_ring(bells[1]);
+        if (kind == PIT_WAIT_SLEEP)
+            pit_bell_ring(bells[1]);
     }
 }
 
