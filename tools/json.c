@@ -91,6 +91,13 @@ void pit_json_bool(struct pit_json *json, const char *name, bool value)
         put(json, value ? "true" : "false", value ? 4 : 5);
 }
 
+void pit_json_value(struct pit_json *json, const char *name, const char *value)
+{
+    size_t bytes = strlen(value);
+    if (member(json, name, bytes))
+        put(json, value, bytes);
+}
+
 int pit_json_end(struct pit_json *json, FILE *file)
 {
     put(json, "}\n", 2);

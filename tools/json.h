@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define PIT_JSON_LINE_BYTES 4096u
+#define PIT_JSON_LINE_BYTES 8192u
 
 struct pit_json {
     size_t used;
@@ -29,6 +29,9 @@ void pit_json_text(struct pit_json *json, const char *name, const char *text);
 void pit_json_unsigned(struct pit_json *json, const char *name, uint64_t value);
 void pit_json_signed(struct pit_json *json, const char *name, int64_t value);
 void pit_json_bool(struct pit_json *json, const char *name, bool value);
+
+/* A value that is JSON already: an array, say. */
+void pit_json_value(struct pit_json *json, const char *name, const char *value);
 
 /* Closes the object and writes the line. 0, or -EIO when the file takes no more (errno says why). */
 int pit_json_end(struct pit_json *json, FILE *file);

@@ -99,6 +99,24 @@ struct pit_publisher_config rig_config(struct rig *rig, const struct rig_options
     };
 }
 
+/* What a failed test has left. */
+static char names[256][64];
+static uint32_t names_count;
+
+static void remove_all(void)
+{
+    for (uint32_t i = 0; i < names_count; i++)
+        rig_remove(names[i]);
+}
+
+static void remember(const char *name)
+{
+    if (names_count == 0)
+        atexit(remove_all);
+    if (names_count < sizeof names / sizeof *names)
+        memcpy(names[names_count++], name, sizeof names[0]);
+}
+
 struct rig *rig_begin(const struct rig_options *options)
 {
     static uint32_t number;
@@ -107,6 +125,7 @@ struct rig *rig_begin(const struct rig_options *options)
         snprintf(rig->name, sizeof rig->name, "%.60s", options->name);
     else
         snprintf(rig->name, sizeof rig->name, "test-%ld-%u", (long)getpid(), ++number);
+    remember(rig->name);
     struct pit_ring *rings[RIG_MATCHERS_MAX];
     struct pit_publisher_config config = rig_config(rig, options, rings);
     struct pit_error error;
