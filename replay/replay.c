@@ -108,7 +108,7 @@ static struct pit_digest whole_digest(const struct pit_replay_options *options, 
 
 static int pending_add(struct replay *replay, uint64_t sequence, struct pit_error *error)
 {
-    if (replay->pending_first + replay->pending_count == replay->pending_room) {
+    if (replay->pending_first && replay->pending_first + replay->pending_count == replay->pending_room) {
         memmove(replay->pending, replay->pending + replay->pending_first,
                 replay->pending_count * sizeof *replay->pending);
         replay->pending_first = 0;

@@ -213,7 +213,7 @@ static int replay(struct tool *tool)
     if (code == 0 && arguments->verify)
         pit_replay_verified_print(report, &result);
     bool found = !arguments->book || print_book(tool, &result, report);
-    if (code == 0)
+    if (code == 0 && written)
         fprintf(report, "events-digest %016lx state-digest %016lx commands %lu\n", digest.events, digest.state,
                 result.commands);
     bool told = fflush(report) == 0;

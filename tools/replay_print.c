@@ -148,7 +148,8 @@ static void print_end(FILE *file, const struct pit_journal_end *end)
 {
     if (end->blocks == 0 && end->segments == 0)
         return;
-    fprintf(file, "journal   %lu blocks in %lu segments, ", end->blocks, end->segments);
+    fprintf(file, "journal   %lu block%s in %lu segment%s, ", end->blocks, end->blocks == 1 ? "" : "s", end->segments,
+            end->segments == 1 ? "" : "s");
     if (end->torn_bytes)
         fprintf(file, "then %lu bytes of a torn tail: an unfinished write that the next start cuts off\n",
                 end->torn_bytes);
@@ -184,7 +185,8 @@ void pit_replay_print(FILE *file, const struct pit_replay_result *result, const 
 void pit_replay_verified_print(FILE *file, const struct pit_replay_result *result)
 {
     if (result->digests_compared)
-        fprintf(file, "verified  %lu digests compared, all equal\n", result->digests_compared);
+        fprintf(file, "verified  %lu digest%s compared, all equal\n", result->digests_compared,
+                result->digests_compared == 1 ? "" : "s");
     else
         fprintf(file, "verified  nothing: the journal has no digest up to here\n");
 }
