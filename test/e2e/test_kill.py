@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """kill -9 under load, restart, load again: every acknowledged command is in the journal, none twice."""
+import collections
 import os
 import random
 import shutil
@@ -47,22 +48,32 @@ def nothing_acknowledged_is_lost():
 
 def compare(acks, events):
     """Each acknowledgement must be one event of the replay, and no event happens twice."""
-    seen = set()
-    accepted = set()
+    facts = set()
     for event in pitline.json_lines(events):
-        key = (event["event"], event["sequence"], event["number"], event["order_id"])
-        assert key not in seen, "twice in the journal: %r" % (key,)
-        seen.add(key)
-        if event["event"] == "accepted":
-            accepted.add((event["sequence"], event["order_id"], event["client_id"], event["account"]))
-    acknowledged = trades = 0
+        kind, sequence, order = event["event"], event["sequence"], event["order_id"]
+        if kind == "trade":
+            sides = [(kind, sequence, event["number"], order, event["client_id"], event["account"], False),
+                     (kind, sequence, event["number"], event["taker_order_id"], event["taker_client_id"],
+                      event["taker_account"], True)]
+        else:
+            sides = [(kind, sequence, order, event["client_id"], event["account"])]
+        for fact in sides:
+            assert fact not in facts, "twice in the journal: %r" % (fact,)
+            facts.add(fact)
+    counts = collections.Counter()
+    told = set()
     for ack in pitline.json_lines(acks):
-        if ack["report"] == "accepted":
-            acknowledged += 1
-            key = (ack["sequence"], ack["order_id"], ack["client_id"], ack["account"])
-            assert key in accepted, "acknowledged, but not in the journal: %r" % (ack,)
-    assert acknowledged > 1000, "only %d orders were acknowledged: the test saw nothing" % acknowledged
-    print("# %d acknowledged orders of %d accepted ones, all there" % (acknowledged, len(accepted)))
+        kind = ack["report"]
+        fact = (kind, ack["sequence"], ack["order_id"], ack["client_id"], ack["account"])
+        if kind == "trade":
+            fact = (kind, ack["sequence"], ack["number"], ack["order_id"], ack["client_id"], ack["account"],
+                    ack["aggressor"])
+        assert fact in facts, "acknowledged, but not in the journal: %r" % (ack,)
+        assert fact not in told, "acknowledged twice: %r" % (ack,)
+        told.add(fact)
+        counts[kind] += 1
+    assert counts["accepted"] > 1000, "too few orders were acknowledged for this test to see anything: %r" % counts
+    print("# all there, each once: %s" % dict(counts))
 
 
 pitline.main(nothing_acknowledged_is_lost)
