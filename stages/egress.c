@@ -545,7 +545,7 @@ static int allocate(struct pit_egress *egress, uint32_t outbox_bytes)
 {
     size_t sessions = egress->sessions_count;
     egress->sessions = calloc(sessions, sizeof *egress->sessions);
-    egress->board = aligned_alloc(PIT_SEQUENCE_BYTES, sessions * sizeof *egress->board);
+    egress->board = aligned_alloc(PIT_CACHE_LINE_BYTES, sessions * sizeof *egress->board);
     egress->outboxes = calloc(sessions, outbox_bytes);
     egress->pending = calloc(sessions, sizeof *egress->pending);
     egress->closing = calloc(sessions, sizeof *egress->closing);
