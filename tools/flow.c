@@ -15,8 +15,8 @@
 #define FLOW_WORDS (FLOW_PRICES / 64u)
 #define FLOW_MIDDLE ((int32_t)(FLOW_PRICES / 2u))
 #define FLOW_NONE UINT32_MAX
-#define FLOW_SHARES 16384u        /* what the shares of a profile add up to */
-#define FLOW_PRESUMED_AGE 262144u /* operations; longer than any answer is under way */
+#define FLOW_SHARES 16384u      /* what the shares of a profile add up to */
+#define FLOW_PRESUMED_AGE 4096u /* operations for each account and a few; about as long as an answer is under way */
 
 _Static_assert(PIT_FLOW_PRICE_MAX - PIT_FLOW_PRICE_MIN + 1 == FLOW_PRICES, "the window is the documented range");
 
@@ -130,6 +130,7 @@ struct pit_flow {
     struct flow_presumed *presumed;
     uint32_t presumed_mask;
     uint64_t presumed_first, presumed_end;
+    uint64_t presumed_age;
 };
 
 /* SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. */
@@ -451,7 +452,7 @@ static void flow_cancel(struct pit_flow *flow, struct pit_flow_operation *operat
     if (flow->table) {
         flow_presumed_trim(flow, 8);
         const struct flow_presumed *first = &flow->presumed[flow->presumed_first & flow->presumed_mask];
-        if (flow->presumed_first < flow->presumed_end && first->since + FLOW_PRESUMED_AGE < flow->operations &&
+        if (flow->presumed_first < flow->presumed_end && first->since + flow->presumed_age < flow->operations &&
             flow->orders[first->order].state == FLOW_PRESUMED && flow->orders[first->order].number == first->number) {
             /* Nobody has said that it filled: it must still rest. */
             flow_about(operation, &flow->orders[first->order]);
@@ -632,6 +633,7 @@ int pit_flow_create(struct pit_flow **flow, const struct pit_flow_options *optio
     made->symbols_count = options->symbols;
     made->accounts = options->accounts;
     made->target = (uint32_t)target;
+    made->presumed_age = (options->accounts + UINT64_C(3)) * FLOW_PRESUMED_AGE;
     made->wander_mask = flow_power_of_two(made->target / options->symbols / 16) - 1;
     made->orders_count = (uint32_t)(target + target / 2 + 4096);
     if (flow_allocate(made, options->feedback) != 0) {
