@@ -8,6 +8,7 @@
 #define HOSTILE 6u
 #define ROUNDS 3000u
 #define CHUNK_BYTES 600u
+#define HONEST 3141592653u /* an account that no mutation hits upon */
 
 static const struct pit_gateway_account accounts[] = {{.account = 1, .operates = true}};
 
@@ -59,7 +60,7 @@ static void attack(struct rig *rig, int client, uint64_t *random)
 
 static void check_command(const struct pit_command *command)
 {
-    assert_true(command->account >= 1 && command->account <= 5);
+    assert_int_not_equal(command->account, 0); /* without keys any other may log on */
     assert_true(command->symbol < RIG_SYMBOLS);
     assert_true(command->kind >= PIT_COMMAND_NEW && command->kind <= PIT_COMMAND_STATE);
     assert_int_not_equal(command->kind, PIT_COMMAND_SYMBOL);
@@ -121,7 +122,7 @@ static void gateway_stands_hostile_clients(void **state)
                                                                       .rate_max = run % 4 == 1 ? 2000 : 0,
                                                                       .heartbeat_ms = run % 4 == 2 ? 40 : 0,
                                                                       .logon_ms = 30}});
-        int honest = rig_logon(rig, 5), hostile[HOSTILE] = {0};
+        int honest = rig_logon(rig, HONEST), hostile[HOSTILE] = {0};
         uint32_t asked = 0, answered = 0;
         for (uint32_t round = 0; round < ROUNDS / 12; round++) {
             for (uint32_t i = 0; i < HOSTILE; i++) {
