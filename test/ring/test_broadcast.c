@@ -147,7 +147,7 @@ static void reader_from_another_read_only_mapping_reads_the_same(void **state)
     close(file);
 }
 
-#define STREAM 200000u
+#define STREAM 1000000u
 
 struct stream {
     struct pit_broadcast_slot *slots;
