@@ -1,10 +1,9 @@
 /* The publisher and the reader library over real files: what readers see, event by event and image by image. */
+#include "follower.h"
 #include "support.h"
 
 #include <errno.h>
 #include <time.h>
-
-#include "stages/depth.h"
 
 static struct pit_md *open_reader(const struct rig *rig)
 {
@@ -221,105 +220,6 @@ static void recovered_books_are_in_the_first_images(void **state)
     finish(rig);
 }
 
-/* Follows one symbol from its images and events, as docs/market-data.md says. The books of these tests are never deeper
- * than an image, so an image is all there is to know. */
-struct follower {
-    struct pit_md *md;
-    struct pit_depth *depth[RIG_SYMBOLS_MAX];
-    uint64_t from[RIG_SYMBOLS_MAX]; /* events up to here are in the image it started from */
-    bool known[RIG_SYMBOLS_MAX];
-    uint32_t symbols;
-    uint64_t seen;
-    uint64_t lost;
-    uint64_t laps;
-};
-
-static void *depth_memory[RIG_SYMBOLS_MAX];
-
-static void add_level(struct pit_depth *depth, enum pit_side side, const struct pit_md_level *level)
-{
-    for (uint64_t i = 0; i < level->orders; i++) {
-        struct pit_md_event event = {.kind = PIT_MD_ADD,
-                                     .side = (uint8_t)side,
-                                     .price = level->price,
-                                     .quantity = i == 0 ? level->quantity - (level->orders - 1) : 1};
-        assert_true(pit_depth_apply(depth, &event));
-    }
-}
-
-/* False: not possible yet. */
-static bool follower_load(struct follower *follower, uint32_t symbol)
-{
-    struct pit_md_depth image;
-    int result = pit_md_depth(follower->md, symbol, &image);
-    if (result != 0) {
-        assert_int_equal(result, -EAGAIN);
-        return false;
-    }
-    assert_true(image.bids < PIT_MD_LEVELS && image.asks < PIT_MD_LEVELS);
-    if (image.bids && image.asks)
-        assert_true(image.bid[0].price < image.ask[0].price);
-    const struct pit_symbol_definition definition = rig_definition("ANY", 64);
-    memset(depth_memory[symbol], 0, pit_depth_bytes(&definition));
-    follower->depth[symbol] = pit_depth_create(depth_memory[symbol], &definition);
-    for (uint64_t i = 0; i < image.bids; i++)
-        add_level(follower->depth[symbol], PIT_SIDE_BUY, &image.bid[i]);
-    for (uint64_t i = 0; i < image.asks; i++)
-        add_level(follower->depth[symbol], PIT_SIDE_SELL, &image.ask[i]);
-    follower->from[symbol] = image.event_sequence;
-    follower->known[symbol] = true;
-    return true;
-}
-
-static void follower_begin(struct follower *follower, struct pit_md *md, uint32_t symbols)
-{
-    *follower = (struct follower){.md = md, .symbols = symbols};
-    const struct pit_symbol_definition definition = rig_definition("ANY", 64);
-    for (uint32_t i = 0; i < symbols; i++)
-        if (posix_memalign(&depth_memory[i], 128, pit_depth_bytes(&definition)) != 0)
-            fail();
-}
-
-/* Reads until nothing is new. */
-static void follower_read(struct follower *follower)
-{
-    struct pit_md_event event;
-    for (;;) {
-        for (uint32_t i = 0; i < follower->symbols; i++)
-            if (!follower->known[i] && !follower_load(follower, i))
-                return;
-        int64_t result = pit_md_next(follower->md, &event);
-        if (result == 0)
-            return;
-        if (result < 0) {
-            follower->lost += (uint64_t)-result;
-            follower->laps++;
-            memset(follower->known, 0, sizeof follower->known);
-            continue;
-        }
-        follower->seen++;
-        if (event.sequence > follower->from[event.symbol])
-            assert_true(pit_depth_apply(follower->depth[event.symbol], &event));
-    }
-}
-
-static void follower_end(struct follower *follower, const struct rig *rig)
-{
-    for (uint32_t symbol = 0; symbol < follower->symbols; symbol++) {
-        struct pit_md_depth image;
-        assert_int_equal(pit_md_depth(follower->md, symbol, &image), 0);
-        rig_expect_depth(rig, symbol, &image);
-        struct pit_md_depth own = {.state = image.state};
-        own.bids = pit_depth_best(follower->depth[symbol], PIT_SIDE_BUY, own.bid, PIT_MD_LEVELS);
-        own.asks = pit_depth_best(follower->depth[symbol], PIT_SIDE_SELL, own.ask, PIT_MD_LEVELS);
-        rig_expect_depth(rig, symbol, &own);
-        free(depth_memory[symbol]);
-    }
-    assert_int_equal(follower->seen + follower->lost, pit_publisher_counters(rig->publisher)->published);
-    assert_int_equal(pit_publisher_counters(rig->publisher)->mismatched, 0);
-    assert_int_equal(pit_publisher_counters(rig->publisher)->dropped, 0);
-}
-
 static void define_symbols(struct rig *rig, uint32_t symbols)
 {
     for (uint32_t i = 0; i < symbols; i++) {
@@ -354,7 +254,7 @@ static void images_are_the_events_up_to_their_sequence(void **state)
             continue;
         rig->now_ns += rig_random(&seed) % 2 ? 1000 : 200000; /* images now, or only when idle */
         rig->agent.do_work(rig->agent.state);
-        follower_read(&follower);
+        follower_read(&follower, UINT64_MAX);
         for (uint32_t s = 0; s < 4; s++) {
             struct pit_md_depth image;
             assert_int_equal(pit_md_depth(md, s, &image), 0);
@@ -365,7 +265,7 @@ static void images_are_the_events_up_to_their_sequence(void **state)
         if (rig_random(&seed) % 4)
             continue;
         rig_settle(rig);
-        follower_read(&follower);
+        follower_read(&follower, UINT64_MAX);
         for (uint32_t s = 0; s < 4; s++) {
             struct pit_md_depth image;
             assert_int_equal(pit_md_depth(md, s, &image), 0);
@@ -375,7 +275,7 @@ static void images_are_the_events_up_to_their_sequence(void **state)
     }
     assert_true(compared > 1000 && last_of[3] > 1000);
     rig_settle(rig);
-    follower_read(&follower);
+    follower_read(&follower, UINT64_MAX);
     assert_int_equal(follower.laps, 0);
     follower_end(&follower, rig);
     pit_md_close(md);
@@ -401,10 +301,10 @@ static void a_lapped_reader_knows_how_much_it_lost_and_is_exact_again_from_the_i
         if (i % 64 == 0)
             rig->agent.do_work(rig->agent.state);
         if (i % 8191 == 0 || i % 20000 > 19000)
-            follower_read(&follower);
+            follower_read(&follower, UINT64_MAX);
     }
     rig_settle(rig);
-    follower_read(&follower);
+    follower_read(&follower, UINT64_MAX);
     assert_true(follower.laps >= 2);
     follower_end(&follower, rig);
     pit_md_close(md);
