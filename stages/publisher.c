@@ -256,12 +256,11 @@ static uint32_t take_batches(struct pit_publisher *publisher)
         for (uint32_t k = 0; k < n; k++)
             take(publisher, source, pit_ring_slot(source->reader.ring, source->reader.next + k));
         pit_ring_release(&source->reader, n);
+        pit_word_store_release(&publisher->files.events->published, publisher->published);
         taken += n;
     }
-    if (taken > 0) {
+    if (taken > 0)
         count(&publisher->counters.events, taken);
-        pit_word_store_release(&publisher->files.events->published, publisher->published);
-    }
     return taken;
 }
 

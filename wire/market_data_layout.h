@@ -48,7 +48,7 @@ struct pit_md_events_header {
     uint64_t started_ns; /* UTC, nanoseconds since 1970 */
     uint64_t zero0;
     /* line 1 */
-    uint64_t published; /* word: the newest event's sequence; stored after the slot, at most a batch behind it */
+    uint64_t published; /* word: the newest event's sequence; at most a few hundred events behind */
     uint64_t zero1[7];
     /* line 2 */
     uint64_t status;       /* word: PIT_MD_RUNNING, PIT_MD_STOPPED or PIT_MD_REPLACED */
