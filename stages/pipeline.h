@@ -79,6 +79,11 @@ struct pit_pipeline_config {
 
 struct pit_pipeline;
 
+/* The threads that a pipeline of this configuration would have on this machine: for those who check a configuration.
+ * 0 or -EINVAL as pit_topology_plan. */
+int pit_pipeline_topology(const struct pit_pipeline_config *config, struct pit_topology *topology,
+                          struct pit_error *error);
+
 /* 0; -EWOULDBLOCK: another process uses the directory; -EINVAL: the configuration contradicts itself, the machine, or
  * the journal; others: damage, disk, network, memory. error says what, where, and what to do. */
 int pit_pipeline_create(struct pit_pipeline **pipeline, const struct pit_pipeline_config *config,

@@ -39,22 +39,17 @@ static void number_agents(struct pit_pipeline *pipeline)
     pipeline->preparer_agent = add_agent(request, "journal-next", true);
 }
 
-static int allowed_cpus(const struct pit_pipeline *pipeline, cpu_set_t *cpus, struct pit_error *error)
+static int allowed_cpus(const struct pit_pipeline_config *config, cpu_set_t *cpus, struct pit_error *error)
 {
     if (sched_getaffinity(0, sizeof *cpus, cpus) != 0)
         return pit_error_set(error, -errno, "cannot tell which CPUs may be used: %s", strerror(errno));
-    if (CPU_COUNT(&pipeline->config.cpus) == 0)
-        return 0;
-    cpu_set_t both;
-    CPU_AND(&both, cpus, &pipeline->config.cpus);
-    if (!CPU_EQUAL(&both, &pipeline->config.cpus))
-        pit_pipeline_say(pipeline, "threads: %d of the %d configured CPUs may not be used by this process",
-                         CPU_COUNT(&pipeline->config.cpus) - CPU_COUNT(&both), CPU_COUNT(&pipeline->config.cpus));
-    *cpus = both;
+    if (CPU_COUNT(&config->cpus) > 0)
+        CPU_AND(cpus, cpus, &config->cpus);
     return 0;
 }
 
-int pit_pipeline_plan(struct pit_pipeline *pipeline, struct pit_error *error)
+/* Numbers the agents and plans their threads. */
+static int plan(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     const struct pit_pipeline_config *config = &pipeline->config;
     struct pit_topology_request *request = &pipeline->request;
@@ -65,17 +60,40 @@ int pit_pipeline_plan(struct pit_pipeline *pipeline, struct pit_error *error)
     request->groups = config->groups;
     request->groups_count = config->groups_count;
     number_agents(pipeline);
-    int code = allowed_cpus(pipeline, &request->cpus, error);
-    if (code == 0)
-        code = pit_topology_plan(&pipeline->topology, request, error);
+    int code = allowed_cpus(config, &request->cpus, error);
+    return code ? code : pit_topology_plan(&pipeline->topology, request, error);
+}
+
+int pit_pipeline_topology(const struct pit_pipeline_config *config, struct pit_topology *topology,
+                          struct pit_error *error)
+{
+    struct pit_pipeline *pipeline = aligned_alloc(PIT_SEQUENCE_BYTES, sizeof *pipeline);
+    if (!pipeline)
+        return pit_error_set(error, -ENOMEM, "no memory for a plan");
+    memset(pipeline, 0, sizeof *pipeline);
+    pipeline->config = *config;
+    int code = plan(pipeline, error);
+    *topology = pipeline->topology;
+    free(pipeline);
+    return code;
+}
+
+int pit_pipeline_plan(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    const struct pit_pipeline_config *config = &pipeline->config;
+    int code = plan(pipeline, error);
     if (code)
         return code;
+    int lacking = CPU_COUNT(&config->cpus) > 0 ? CPU_COUNT(&config->cpus) - CPU_COUNT(&pipeline->request.cpus) : 0;
+    if (lacking > 0)
+        pit_pipeline_say(pipeline, "threads: %d of the %d configured CPUs may not be used by this process", lacking,
+                         CPU_COUNT(&config->cpus));
     pit_pipeline_say(pipeline, "threads: %s", pit_threads_mode_name(pipeline->topology.mode));
     for (uint32_t i = 0; i < pipeline->topology.notes_count; i++)
         pit_pipeline_say(pipeline, "threads: %s", pipeline->topology.notes[i]);
     for (uint32_t t = 0; t < pipeline->topology.threads_count; t++) {
         char text[256];
-        pit_topology_describe(&pipeline->topology, request, t, text, sizeof text);
+        pit_topology_describe(&pipeline->topology, &pipeline->request, t, text, sizeof text);
         pit_pipeline_say(pipeline, "  %s", text);
     }
     return pit_runner_create(&pipeline->runner, &pipeline->topology, &pipeline->control, error);

@@ -181,10 +181,10 @@ void pit_pipeline_describe_memory(const struct pit_pipeline *pipeline)
     else if (sum.huge_error == 0)
         pit_pipeline_say(pipeline, "memory: %zu MiB, %zu of them on reserved huge pages", mapped, sum.bytes_huge >> 20);
     else
-        pit_pipeline_say(pipeline, "memory: %zu MiB; no huge pages for %zu of them (%s; raise vm.nr_hugepages), %s",
-                         mapped, (sum.bytes_mapped - sum.bytes_huge) >> 20, strerror(-sum.huge_error),
-                         sum.bytes_transparent ? "transparent ones where the kernel has them"
-                                               : "ordinary ones instead");
+        pit_pipeline_say(
+            pipeline, "memory: %zu MiB; no reserved huge pages for %zu of them (raise vm.nr_hugepages), %s", mapped,
+            (sum.bytes_mapped - sum.bytes_huge) >> 20,
+            sum.bytes_transparent ? "transparent ones where the kernel has them" : "ordinary ones instead");
     if (sum.node_error)
         pit_pipeline_say(pipeline, "memory: not all of it could be placed near its thread (%s)",
                          strerror(-sum.node_error));

@@ -1,0 +1,85 @@
+/* tools/check.c - pitline check: is a configuration right? */
+#include <argp.h>
+#include <string.h>
+
+#include "tools/config.h"
+#include "tools/tools.h"
+
+static const struct argp_option options[] = {
+    {"config", 'c', "FILE", 0, "The configuration to look at", 0},
+    {0},
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    const char **path = state->input;
+    switch (key) {
+    case 'c':
+    case ARGP_KEY_ARG:
+        if (*path)
+            argp_error(state, "one configuration at a time");
+        *path = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!*path)
+            argp_error(state, "which configuration? Give -c FILE");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "[FILE]",
+    .doc = "Says whether a configuration is right, or what is wrong in which line and column.\v"
+           "Exit status: 0 = it is right, 2 = it is not.",
+};
+
+static void print_summary(const char *path, const struct pit_config *config)
+{
+    const struct pit_pipeline_config *pipeline = &config->pipeline;
+    struct pit_topology topology;
+    printf("%s: OK\n", path);
+    printf("  name %s, data %s\n", pipeline->name, pipeline->directory);
+    printf("  listens on");
+    for (uint32_t i = 0; i < pipeline->addresses_count; i++)
+        printf(" %s", pipeline->addresses[i]);
+    printf("; %u accounts%s\n", pipeline->accounts_count,
+           pipeline->accounts_count > 0 && pipeline->accounts[0].key_bytes > 0 ? " with keys" : ", no keys");
+    printf("  %u symbols on %u matchers:", pipeline->symbols_count, pipeline->matchers);
+    for (uint32_t i = 0; i < pipeline->symbols_count && i < 16; i++)
+        printf(" %s", pipeline->symbols[i].definition.name);
+    printf("%s%s\n", pipeline->symbols_count > 16 ? " ..." : "",
+           pipeline->symbols_suggested ? " (none configured: these are for a new journal)" : "");
+    if (pit_pipeline_topology(pipeline, &topology, NULL) == 0) {
+        printf("  threads on this machine: %s, %u threads\n", pit_threads_mode_name(topology.mode),
+               topology.threads_count);
+        for (uint32_t i = 0; i < topology.notes_count; i++)
+            printf("  note: %s\n", topology.notes[i]);
+    }
+}
+
+int pit_tool_check(int argc, char **argv)
+{
+    const char *path = NULL;
+    argp_parse(&argp, argc, argv, 0, NULL, &path);
+    struct pit_error error = {0};
+    struct pit_config_file *file = NULL;
+    struct pit_config config;
+    if (pit_config_read(&file, path, &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        return 2;
+    }
+    int status = 0;
+    if (pit_config_build(&config, pit_config_text(file), file, &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        status = 2;
+    } else {
+        print_summary(path, &config);
+        pit_config_clear(&config);
+    }
+    pit_config_release(file);
+    return status;
+}

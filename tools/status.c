@@ -1,0 +1,79 @@
+/* tools/status.c - see status.h. */
+#include "tools/status.h"
+
+#include <string.h>
+#include <time.h>
+
+uint64_t pit_status_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+char *pit_status_time(char text[PIT_STATUS_TIME_BYTES], uint64_t ns)
+{
+    if (ns < 10000)
+        snprintf(text, PIT_STATUS_TIME_BYTES, "%.1f us", (double)ns / 1e3);
+    else if (ns < 1000000)
+        snprintf(text, PIT_STATUS_TIME_BYTES, "%.0f us", (double)ns / 1e3);
+    else if (ns < 1000000000)
+        snprintf(text, PIT_STATUS_TIME_BYTES, "%.1f ms", (double)ns / 1e6);
+    else
+        snprintf(text, PIT_STATUS_TIME_BYTES, "%.1f s", (double)ns / 1e9);
+    return text;
+}
+
+void pit_status_init(struct pit_status *status, const struct pit_pipeline *pipeline)
+{
+    memset(status, 0, sizeof *status);
+    status->pipeline = pipeline;
+    status->started_ns = status->before_ns = pit_status_now_ns();
+    pit_pipeline_look(pipeline, &status->before);
+}
+
+/* The figures between two looks, as a line. */
+static void format(const struct pit_pipeline_figures *now, const struct pit_pipeline_figures *before, uint64_t ns,
+                   double at, char line[PIT_STATUS_BYTES])
+{
+    struct pit_histogram latency;
+    pit_histogram_difference(&latency, &now->latency, &before->latency);
+    struct pit_histogram_summary summary = pit_histogram_summarise(&latency);
+    double seconds = (double)ns / 1e9;
+    char p50[PIT_STATUS_TIME_BYTES], p99[PIT_STATUS_TIME_BYTES];
+    size_t used = (size_t)snprintf(
+        line, PIT_STATUS_BYTES,
+        "%6.1f s  %8.0f orders/s  %7.0f trades/s  in to out p50 %s p99 %s  rings in %.0f %% out %.0f %%  "
+        "journal %.1f MB/s  sessions %llu",
+        at, (double)(now->answered - before->answered) / seconds, (double)(now->trades - before->trades) / seconds,
+        pit_status_time(p50, summary.p50_ns), pit_status_time(p99, summary.p99_ns),
+        100.0 * (double)now->input_used / (double)now->input_slots,
+        100.0 * (double)now->output_used / (double)now->output_slots,
+        (double)(now->journal.bytes - before->journal.bytes) / 1e6 / seconds, (unsigned long long)now->sessions);
+    uint64_t rejects = now->rejects - before->rejects + now->rejects_early - before->rejects_early;
+    if (rejects > 0 && used < PIT_STATUS_BYTES)
+        snprintf(line + used, PIT_STATUS_BYTES - used, "  rejects %llu", (unsigned long long)rejects);
+}
+
+bool pit_status_line(struct pit_status *status, char line[PIT_STATUS_BYTES])
+{
+    struct pit_pipeline_figures now;
+    uint64_t now_ns = pit_status_now_ns();
+    pit_pipeline_look(status->pipeline, &now);
+    bool news = now.commands != status->before.commands || now.answered != status->before.answered ||
+                now.sessions != status->before.sessions || now.rejects_early != status->before.rejects_early;
+    uint64_t ns = now_ns > status->before_ns ? now_ns - status->before_ns : 1;
+    format(&now, &status->before, ns, (double)(now_ns - status->started_ns) / 1e9, line);
+    status->before = now;
+    status->before_ns = now_ns;
+    return news;
+}
+
+void pit_status_whole(const struct pit_status *status, char line[PIT_STATUS_BYTES])
+{
+    struct pit_pipeline_figures now, nothing;
+    uint64_t ns = pit_status_now_ns() - status->started_ns;
+    memset(&nothing, 0, sizeof nothing);
+    pit_pipeline_look(status->pipeline, &now);
+    format(&now, &nothing, ns ? ns : 1, (double)ns / 1e9, line);
+}

@@ -1,0 +1,33 @@
+/* tools/status.h - one line on how a pipeline is doing, for people. One thread. */
+#ifndef PIT_TOOLS_STATUS_H
+#define PIT_TOOLS_STATUS_H
+
+#include <stdbool.h>
+
+#include "stages/pipeline.h"
+
+#define PIT_STATUS_BYTES 320
+
+struct pit_status {
+    const struct pit_pipeline *pipeline;
+    struct pit_pipeline_figures before;
+    uint64_t started_ns;
+    uint64_t before_ns;
+};
+
+void pit_status_init(struct pit_status *status, const struct pit_pipeline *pipeline);
+
+/* The line of the time since the last one (or init). False: nothing happened in it. */
+bool pit_status_line(struct pit_status *status, char line[PIT_STATUS_BYTES]);
+
+/* The line of the whole time since init. */
+void pit_status_whole(const struct pit_status *status, char line[PIT_STATUS_BYTES]);
+
+/* Fills text with a duration in its natural unit: "73 us", "1.4 ms". Returns text. */
+#define PIT_STATUS_TIME_BYTES 24
+char *pit_status_time(char text[PIT_STATUS_TIME_BYTES], uint64_t ns);
+
+/* Nanoseconds that only run forwards. */
+uint64_t pit_status_now_ns(void);
+
+#endif
