@@ -1,6 +1,8 @@
 /* book/event.h - what comes out of a book: events, as they stand in an output ring.
  *
- * Line 0 says what happened to one order; line 1 is written only with PIT_EVENT_WIDE and must not be read without.
+ * Line 0 says what happened to one order; line 1 is written only with PIT_EVENT_WIDE and must not be read without. (One
+ * exception, in an output ring: the matcher stage stores `command` in a CANCELLED, REJECTED or STATE that ends its
+ * command. It is not the book's and not in the digests.)
  * The sequence belongs to the ring (its writer stores it when the event is published); everything after it is a pure
  * function of the commands and is what the digests cover.
  *
@@ -22,7 +24,7 @@
 #include "book/command.h"
 
 enum pit_event_kind {
-    PIT_EVENT_ACCEPTED = 1, /* order_id given; price, quantity as ordered */
+    PIT_EVENT_ACCEPTED = 1, /* order_id given; price, quantity as ordered (price 0 with a market order) */
     PIT_EVENT_REJECTED =
         2, /* reason; order_id, client_id, price, quantity as in the command; see pit_event_rejected_kind */
     PIT_EVENT_TRADE = 3,     /* wide: subject = the resting (maker) order, taker_* = the aggressor; price is the
@@ -70,7 +72,7 @@ struct pit_event {
             };
             uint64_t taker_leaves;  /* TRADE */
             uint32_t taker_account; /* TRADE */
-            uint32_t number;        /* 0, 1, ... within its command: (command, number) names a trade for ever */
+            uint32_t number;        /* TRADE: 0, 1, ... within its command: (command, number) names it for ever */
             uint64_t zero[2];
         };
         struct pit_symbol_definition definition; /* DEFINED */

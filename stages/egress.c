@@ -278,16 +278,26 @@ static void tell_requester(struct pit_egress *egress, const struct pit_event *ev
     report(egress, session);
 }
 
-/* The command that caused an event: it stands in line 1, and the id of a new order is its command's; the events of one
- * command follow each other. A plain answer (a cancel that worked, a refusal) has no room for it: 0 then. */
+/* The command that caused an event: it stands in line 1, also in that of a narrow answer that ends its command
+ * (book/event.h); the id of a new order is its command's; the events of one command follow each other. */
 static uint64_t command_of(struct source *source, const struct pit_event *event)
 {
-    if (event->kind == PIT_EVENT_DEFINED)
+    switch (event->kind) {
+    case PIT_EVENT_DEFINED:
         return 0;
-    if (event->flags & PIT_EVENT_WIDE)
-        source->command = event->command;
-    else if (event->kind == PIT_EVENT_ACCEPTED)
+    case PIT_EVENT_ACCEPTED:
         source->command = event->order_id;
+        break;
+    case PIT_EVENT_CANCELLED:
+    case PIT_EVENT_REJECTED:
+    case PIT_EVENT_STATE:
+        if (event->flags & PIT_EVENT_LAST)
+            source->command = event->command;
+        break;
+    default:
+        if (event->flags & PIT_EVENT_WIDE)
+            source->command = event->command;
+    }
     return source->command;
 }
 

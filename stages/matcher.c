@@ -115,6 +115,15 @@ static bool own(const struct pit_matcher *matcher, const struct pit_command *com
                                                     command->symbol) == matcher->number;
 }
 
+/* An answer that is one narrow event has no room on line 0 for its command's sequence, which its client is told: it
+ * goes to line 1, whose other words stay unwritten. Not part of the book's events, nor of the digest. */
+static void name_command(struct pit_event_sink *sink, uint64_t sequence)
+{
+    struct pit_event *event = &sink->slots[(sink->next - 1) & sink->mask];
+    if (event->kind == PIT_EVENT_CANCELLED || event->kind == PIT_EVENT_REJECTED || event->kind == PIT_EVENT_STATE)
+        event->command = sequence;
+}
+
 /* Matches the commands from the next one up to and including last. Returns how many were its own. */
 static uint32_t match(struct pit_matcher *matcher, uint64_t last)
 {
@@ -131,6 +140,7 @@ static uint32_t match(struct pit_matcher *matcher, uint64_t last)
         PIT_HOT_CHECK(command->sequence == sequence);
         if (own(matcher, command)) {
             pit_market_apply(matcher->market, command, &matcher->sink);
+            name_command(&matcher->sink, sequence);
             own_count++;
         }
     }

@@ -203,7 +203,8 @@ uint32_t rig_match(struct rig *rig, uint32_t max)
                                   .request = command->request,
                                   .side = command->side,
                                   .kind = PIT_EVENT_ACCEPTED,
-                                  .flags = PIT_EVENT_LAST | PIT_EVENT_RESTS};
+                                  .flags = PIT_EVENT_LAST | PIT_EVENT_RESTS,
+                                  .command = command->sequence};
         if (command->kind == PIT_COMMAND_CANCEL) {
             event.kind = PIT_EVENT_CANCELLED;
             event.reason = PIT_REASON_REQUESTED;
