@@ -1,6 +1,7 @@
 #include "journal/block.h"
 
 #include <isa-l/crc.h>
+#include <isa-l/mem_routines.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -182,13 +183,5 @@ const char *pit_journal_block_check(const uint8_t *bytes, uint64_t count, const 
 
 bool pit_journal_zero(const void *bytes, size_t count)
 {
-    const uint64_t *words = bytes;
-    for (size_t i = 0; i < count / sizeof *words; i += 8) {
-        uint64_t any = 0;
-        for (size_t k = 0; k < 8; k++)
-            any |= words[i + k];
-        if (any)
-            return false;
-    }
-    return true;
+    return isal_zero_detect((void *)(uintptr_t)bytes, count) == 0;
 }

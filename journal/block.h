@@ -76,7 +76,7 @@ static inline bool pit_journal_block_whole(const uint8_t *bytes, uint32_t bytes_
     return header->crc == pit_journal_crc_without(bytes, bytes_claimed, offsetof(struct pit_journal_block_header, crc));
 }
 
-/* True when all count bytes (a multiple of 64, aligned to 8) are zero. */
+/* True when all count bytes are zero. */
 bool pit_journal_zero(const void *bytes, size_t count);
 
 #endif

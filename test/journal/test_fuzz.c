@@ -8,10 +8,17 @@
 
 #include "journal/block.h"
 #include "memory_disk.h"
+#include "ring/sequence.h"
 
 #define SALT 6
+/* A sanitizer makes a round some ten times dearer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(PIT_UNDER_TSAN)
+#define ROUNDS 80
+#define RESEALED_ROUNDS 400
+#else
 #define ROUNDS 600
 #define RESEALED_ROUNDS 1500
+#endif
 #define PAGE PIT_JOURNAL_PAGE_BYTES
 #define KEPT_BYTES (150u * PAGE) /* of the second segment, so that a round is quick */
 
