@@ -5,9 +5,10 @@
  *
  * Writer:   one thread (the matcher of the symbol, or a replay).
  * Memory:   the caller's zeroed block of pit_book_bytes, cache-line aligned. It is bounded by the definition's
- *           orders_max and levels_max; when either is reached the order is refused with that reason.
+ *           orders_max and levels_max; when either is reached an order that might rest is refused with that reason,
+ *           even if it would trade wholly. It is touched only as the book fills.
  * Progress: a cancel, reduce or resting order costs a constant number of steps whatever the depth; an aggressor one
- *           more constant per order it trades with.
+ *           more constant per order it trades with (a FOK one per order it could trade with, before it does).
  */
 #ifndef PIT_BOOK_BOOK_H
 #define PIT_BOOK_BOOK_H

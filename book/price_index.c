@@ -13,31 +13,12 @@
 #define SHIFT_BITS 0x3fu        /* of a tag */
 #define TAG_FREE UINT64_MAX
 
-/* Nodes of shift 0 remembered by their place: most searches start and end in one, without a step down the tree. */
-#define NEAR_NODES 64u
-
-struct price_node {
+struct pit_price_node {
     uint64_t tag;        /* first key covered | shift; TAG_FREE for a free node */
     uint64_t in_use;     /* one bit a branch */
     uint32_t branch[64]; /* of a free node: [0] is the next free one */
 };
-_Static_assert(sizeof(struct price_node) % 16 == 0, "tag and in_use never straddle a cache line");
-
-struct pit_price_index {
-    uint32_t root; /* a branch */
-    uint32_t count;
-    uint32_t levels_max;
-    uint32_t slots_touched; /* slots below this have been in use; the rest of the block is still untouched */
-    uint32_t slot_free;     /* 1 + the slot dropped last, 0 = none; its price is the next one's link */
-    uint32_t nodes_touched;
-    uint32_t node_free; /* 0 = none */
-    uint32_t zero;
-    struct price_node *nodes;
-    int64_t *price; /* by slot */
-    uint64_t zero_end[2];
-    uint32_t near[NEAR_NODES];
-};
-_Static_assert(offsetof(struct pit_price_index, near) == 64, "what every call reads is one cache line");
+_Static_assert(sizeof(struct pit_price_node) % 16 == 0, "tag and in_use never straddle a cache line");
 
 static inline size_t lines(size_t bytes)
 {
@@ -50,25 +31,25 @@ static inline uint64_t key_of(int64_t price)
     return (uint64_t)price ^ (UINT64_C(1) << 63);
 }
 
-static inline uint32_t node_shift(const struct price_node *node)
+static inline uint32_t node_shift(const struct pit_price_node *node)
 {
     return node->tag & SHIFT_BITS;
 }
 
-static inline uint32_t node_place(const struct price_node *node, uint64_t key)
+static inline uint32_t node_place(const struct pit_price_node *node, uint64_t key)
 {
     return (uint32_t)(key >> node_shift(node)) & 63u;
 }
 
-static inline bool node_covers(const struct price_node *node, uint64_t key)
+static inline bool node_covers(const struct pit_price_node *node, uint64_t key)
 {
     return ((key ^ node->tag) >> node_shift(node)) >> 6 == 0;
 }
 
 /* The node of shift 0 for key when it is remembered, otherwise NULL. A stale memory shows in the tag. */
-static inline struct price_node *near_node(const struct pit_price_index *index, uint64_t key)
+static inline struct pit_price_node *near_node(const struct pit_price_index *index, uint64_t key)
 {
-    struct price_node *node = &index->nodes[index->near[(key >> 6) % NEAR_NODES]];
+    struct pit_price_node *node = &index->nodes[index->near[(key >> 6) % PIT_PRICE_INDEX_NEAR]];
     return node->tag == (key & ~UINT64_C(63)) ? node : NULL;
 }
 
@@ -76,13 +57,13 @@ static inline void near_remember(struct pit_price_index *index, uint32_t node)
 {
     uint64_t tag = index->nodes[node].tag;
     if ((tag & SHIFT_BITS) == 0)
-        index->near[(tag >> 6) % NEAR_NODES] = node;
+        index->near[(tag >> 6) % PIT_PRICE_INDEX_NEAR] = node;
 }
 
 size_t pit_price_index_bytes(uint32_t levels_max)
 {
     return lines(sizeof(struct pit_price_index)) + lines(sizeof(int64_t) * levels_max) +
-           lines(sizeof(struct price_node) * levels_max);
+           lines(sizeof(struct pit_price_node) * levels_max);
 }
 
 struct pit_price_index *pit_price_index_create(void *memory, uint32_t levels_max)
@@ -92,7 +73,7 @@ struct pit_price_index *pit_price_index_create(void *memory, uint32_t levels_max
     uint8_t *at = (uint8_t *)memory + lines(sizeof *index);
     index->price = (int64_t *)at;
     /* n prices make at most n - 1 nodes; node 0 stands for none. */
-    index->nodes = (struct price_node *)(at + lines(sizeof(int64_t) * levels_max));
+    index->nodes = (struct pit_price_node *)(at + lines(sizeof(int64_t) * levels_max));
     index->nodes[0].tag = TAG_FREE;
     index->nodes_touched = 1;
     index->levels_max = levels_max;
@@ -145,7 +126,7 @@ static void branch_split(struct pit_price_index *index, uint32_t *branch, uint64
                          uint32_t slot)
 {
     uint32_t id = node_claim(index);
-    struct price_node *node = &index->nodes[id];
+    struct pit_price_node *node = &index->nodes[id];
     uint32_t highest = 63u - (uint32_t)__builtin_clzll(standing ^ key);
     uint32_t shift = highest / 6 * 6;
     node->tag = (shift == 60 ? 0 : key >> (shift + 6) << (shift + 6)) | shift;
@@ -160,7 +141,7 @@ static void branch_split(struct pit_price_index *index, uint32_t *branch, uint64
 uint32_t pit_price_index_find(const struct pit_price_index *index, int64_t price)
 {
     uint64_t key = key_of(price);
-    const struct price_node *node = near_node(index, key);
+    const struct pit_price_node *node = near_node(index, key);
     if (node)
         return node->in_use >> (key & 63) & 1 ? node->branch[key & 63] & ~BRANCH_SLOT : PIT_LEVEL_NONE;
 
@@ -189,7 +170,7 @@ static uint32_t price_add(struct pit_price_index *index, int64_t price)
             branch_split(index, branch, key_of(index->price[*branch & ~BRANCH_SLOT]), key, slot);
             return slot;
         }
-        struct price_node *node = &index->nodes[*branch];
+        struct pit_price_node *node = &index->nodes[*branch];
         if (!node_covers(node, key)) {
             branch_split(index, branch, node->tag, key, slot);
             return slot;
@@ -216,7 +197,7 @@ uint32_t pit_price_index_take(struct pit_price_index *index, int64_t price, bool
         return slot;
 
     uint64_t key = key_of(price);
-    struct price_node *node = near_node(index, key);
+    struct pit_price_node *node = near_node(index, key);
     if (!node)
         return price_add(index, price);
     slot = slot_claim(index, price);
@@ -232,7 +213,7 @@ static void price_remove(struct pit_price_index *index, uint64_t key)
     while (!(*branch & BRANCH_SLOT)) {
         PIT_HOT_CHECK(*branch != BRANCH_EMPTY);
         to_node = branch;
-        struct price_node *node = &index->nodes[*branch];
+        struct pit_price_node *node = &index->nodes[*branch];
         branch = &node->branch[node_place(node, key)];
     }
     if (!to_node) {
@@ -240,7 +221,7 @@ static void price_remove(struct pit_price_index *index, uint64_t key)
         return;
     }
     uint32_t id = *to_node;
-    struct price_node *node = &index->nodes[id];
+    struct pit_price_node *node = &index->nodes[id];
     node->in_use &= ~(UINT64_C(1) << node_place(node, key));
     if ((node->in_use & (node->in_use - 1)) == 0) {
         *to_node = node->branch[__builtin_ctzll(node->in_use)];
@@ -251,7 +232,7 @@ static void price_remove(struct pit_price_index *index, uint64_t key)
 void pit_price_index_drop(struct pit_price_index *index, uint32_t slot)
 {
     uint64_t key = key_of(index->price[slot]);
-    struct price_node *node = near_node(index, key);
+    struct pit_price_node *node = near_node(index, key);
     uint64_t left = node ? node->in_use & ~(UINT64_C(1) << (key & 63)) : 0;
     if (left & (left - 1)) /* two or more */
         node->in_use = left;
@@ -265,7 +246,7 @@ static uint32_t branch_lowest(const struct pit_price_index *index, uint32_t bran
     if (branch == BRANCH_EMPTY)
         return PIT_LEVEL_NONE;
     while (!(branch & BRANCH_SLOT)) {
-        const struct price_node *node = &index->nodes[branch];
+        const struct pit_price_node *node = &index->nodes[branch];
         branch = node->branch[__builtin_ctzll(node->in_use)];
     }
     return branch & ~BRANCH_SLOT;
@@ -276,7 +257,7 @@ static uint32_t branch_highest(const struct pit_price_index *index, uint32_t bra
     if (branch == BRANCH_EMPTY)
         return PIT_LEVEL_NONE;
     while (!(branch & BRANCH_SLOT)) {
-        const struct price_node *node = &index->nodes[branch];
+        const struct pit_price_node *node = &index->nodes[branch];
         branch = node->branch[63 - __builtin_clzll(node->in_use)];
     }
     return branch & ~BRANCH_SLOT;
@@ -299,7 +280,7 @@ static inline uint64_t places_below(uint32_t place)
 uint32_t pit_price_index_above(const struct pit_price_index *index, int64_t price)
 {
     uint64_t key = key_of(price);
-    const struct price_node *node = near_node(index, key);
+    const struct pit_price_node *node = near_node(index, key);
     uint64_t further = node ? node->in_use & places_above(key & 63) : 0;
     if (further)
         return node->branch[__builtin_ctzll(further)] & ~BRANCH_SLOT;
@@ -325,7 +306,7 @@ uint32_t pit_price_index_above(const struct pit_price_index *index, int64_t pric
 uint32_t pit_price_index_below(const struct pit_price_index *index, int64_t price)
 {
     uint64_t key = key_of(price);
-    const struct price_node *node = near_node(index, key);
+    const struct pit_price_node *node = near_node(index, key);
     uint64_t further = node ? node->in_use & places_below(key & 63) : 0;
     if (further)
         return node->branch[63 - __builtin_clzll(further)] & ~BRANCH_SLOT;
@@ -348,25 +329,10 @@ uint32_t pit_price_index_below(const struct pit_price_index *index, int64_t pric
     return branch_highest(index, index->price[branch & ~BRANCH_SLOT] < price ? branch : passed);
 }
 
-int64_t pit_price_index_price(const struct pit_price_index *index, uint32_t slot)
-{
-    return index->price[slot];
-}
-
-uint32_t pit_price_index_count(const struct pit_price_index *index)
-{
-    return index->count;
-}
-
-uint32_t pit_price_index_levels_max(const struct pit_price_index *index)
-{
-    return index->levels_max;
-}
-
 void pit_price_index_prefetch(const struct pit_price_index *index, int64_t price)
 {
     uint64_t key = key_of(price);
-    const struct price_node *node = &index->nodes[index->near[(key >> 6) % NEAR_NODES]];
+    const struct pit_price_node *node = &index->nodes[index->near[(key >> 6) % PIT_PRICE_INDEX_NEAR]];
     __builtin_prefetch(node);
     __builtin_prefetch(&node->branch[key & 63]);
 }
@@ -377,7 +343,7 @@ static uint32_t branch_check(const struct pit_price_index *index, uint32_t branc
     const uint32_t wrong = index->levels_max + 1;
     if (branch & BRANCH_SLOT)
         return (branch & ~BRANCH_SLOT) < index->slots_touched ? 1 : wrong;
-    const struct price_node *node = &index->nodes[branch];
+    const struct pit_price_node *node = &index->nodes[branch];
     if (branch == BRANCH_EMPTY || branch >= index->nodes_touched || steps > 10 || node_shift(node) % 6 != 0 ||
         (node->in_use & (node->in_use - 1)) == 0)
         return wrong;

@@ -28,7 +28,27 @@
 
 #define PIT_LEVEL_NONE UINT32_MAX
 
-struct pit_price_index;
+/* Nodes of the lowest height remembered by their place: most searches start and end in one, without a step down. */
+#define PIT_PRICE_INDEX_NEAR 64u
+
+struct pit_price_node;
+
+/* Open to view for the sake of the one-line functions below; only price_index.c changes it. */
+struct pit_price_index {
+    uint32_t root; /* a branch */
+    uint32_t count;
+    uint32_t levels_max;
+    uint32_t slots_touched; /* slots below this have been in use; the rest of the block is still untouched */
+    uint32_t slot_free;     /* 1 + the slot dropped last, 0 = none; its price is the next one's link */
+    uint32_t nodes_touched;
+    uint32_t node_free; /* 0 = none */
+    uint32_t zero;
+    struct pit_price_node *nodes;
+    int64_t *price; /* by slot */
+    uint64_t zero_end[2];
+    uint32_t near[PIT_PRICE_INDEX_NEAR];
+};
+_Static_assert(offsetof(struct pit_price_index, near) == 64, "what every call reads is one cache line");
 
 /* Bytes for an index of levels_max prices (1 .. PIT_LEVELS_MAX); a multiple of 64. */
 size_t pit_price_index_bytes(uint32_t levels_max);
@@ -51,11 +71,21 @@ uint32_t pit_price_index_above(const struct pit_price_index *index, int64_t pric
 uint32_t pit_price_index_below(const struct pit_price_index *index, int64_t price);
 
 /* The price of a slot in use. */
-int64_t pit_price_index_price(const struct pit_price_index *index, uint32_t slot);
+static inline int64_t pit_price_index_price(const struct pit_price_index *index, uint32_t slot)
+{
+    return index->price[slot];
+}
 
 /* Prices in use now, and how many can be. */
-uint32_t pit_price_index_count(const struct pit_price_index *index);
-uint32_t pit_price_index_levels_max(const struct pit_price_index *index);
+static inline uint32_t pit_price_index_count(const struct pit_price_index *index)
+{
+    return index->count;
+}
+
+static inline uint32_t pit_price_index_levels_max(const struct pit_price_index *index)
+{
+    return index->levels_max;
+}
 
 /* Brings what find or take of the price will touch into the cache. Changes nothing. */
 void pit_price_index_prefetch(const struct pit_price_index *index, int64_t price);

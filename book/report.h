@@ -6,7 +6,18 @@
 #ifndef PIT_BOOK_REPORT_H
 #define PIT_BOOK_REPORT_H
 
+#include <string.h>
+
 #include "book/book.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "event words are put together from their fields");
+
+/* Writes a word of an event in one piece. The digest reads whole words right after they are written, and a load that
+ * spans several smaller stores waits until they have left the store buffer. */
+static inline void pit_report_word(void *word, uint64_t value)
+{
+    memcpy(word, &value, sizeof value);
+}
 
 static inline struct pit_event *pit_report(struct pit_event_sink *sink, const struct pit_command *command,
                                            const struct pit_resting_order *subject, enum pit_event_kind kind,
@@ -18,13 +29,9 @@ static inline struct pit_event *pit_report(struct pit_event_sink *sink, const st
     event->client_id = subject->client_id;
     event->price = subject->price;
     event->quantity = subject->quantity;
-    event->account = subject->account;
-    event->symbol = command->symbol;
-    event->request = command->request;
-    event->kind = (uint8_t)kind;
-    event->side = subject->side;
-    event->reason = (uint8_t)reason;
-    event->flags = (uint8_t)flags;
+    pit_report_word(&event->account, subject->account | (uint64_t)command->symbol << 32);
+    pit_report_word(&event->request, command->request | (uint64_t)kind << 32 | (uint64_t)subject->side << 40 |
+                                         (uint64_t)reason << 48 | (uint64_t)flags << 56);
     return event;
 }
 
@@ -39,8 +46,7 @@ static inline void pit_report_change(struct pit_event_sink *sink, const struct p
     event->quantity_old = quantity_old;
     event->price_old = price_old;
     event->taker_leaves = 0;
-    event->taker_account = 0;
-    event->number = 0;
+    pit_report_word(&event->taker_account, 0);
     event->zero[0] = 0;
     event->zero[1] = 0;
 }
@@ -59,8 +65,7 @@ static inline void pit_report_trade(struct pit_event_sink *sink, const struct pi
     event->taker_order_id = taker->order_id;
     event->taker_client_id = taker->client_id;
     event->taker_leaves = taker->quantity;
-    event->taker_account = taker->account;
-    event->number = number;
+    pit_report_word(&event->taker_account, taker->account | (uint64_t)number << 32);
     event->zero[0] = 0;
     event->zero[1] = 0;
 }

@@ -15,7 +15,7 @@ void reference_open(struct reference *reference, const struct pit_symbol_definit
 uint32_t reference_orders(const struct reference *reference)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < REFERENCE_ORDERS; i++)
+    for (uint32_t i = 0; i < reference->definition.orders_max; i++)
         count += reference->order[i].live;
     return count;
 }
@@ -24,7 +24,7 @@ uint32_t reference_orders(const struct reference *reference)
 static uint32_t orders_at(const struct reference *reference, int64_t price, const struct reference_order *except)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < REFERENCE_ORDERS; i++) {
+    for (uint32_t i = 0; i < reference->definition.orders_max; i++) {
         const struct reference_order *order = &reference->order[i];
         count += order->live && order->price == price && order != except;
     }
@@ -35,7 +35,7 @@ static uint32_t orders_at(const struct reference *reference, int64_t price, cons
 static uint32_t levels_without(const struct reference *reference, const struct reference_order *except)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < REFERENCE_ORDERS; i++) {
+    for (uint32_t i = 0; i < reference->definition.orders_max; i++) {
         if (!reference->order[i].live || &reference->order[i] == except)
             continue;
         bool first = true;
@@ -56,7 +56,7 @@ uint32_t reference_levels(const struct reference *reference)
 const struct reference_order *reference_best(const struct reference *reference, uint8_t side)
 {
     const struct reference_order *best = NULL;
-    for (uint32_t i = 0; i < REFERENCE_ORDERS; i++) {
+    for (uint32_t i = 0; i < reference->definition.orders_max; i++) {
         const struct reference_order *order = &reference->order[i];
         if (!order->live || order->side != side)
             continue;
@@ -72,7 +72,7 @@ const struct reference_order *reference_best(const struct reference *reference, 
 
 static struct reference_order *by_order_id(struct reference *reference, uint64_t order_id)
 {
-    for (uint32_t i = 0; i < REFERENCE_ORDERS; i++)
+    for (uint32_t i = 0; i < reference->definition.orders_max; i++)
         if (reference->order[i].live && reference->order[i].order_id == order_id)
             return &reference->order[i];
     return NULL;
@@ -80,7 +80,7 @@ static struct reference_order *by_order_id(struct reference *reference, uint64_t
 
 static struct reference_order *by_client_id(struct reference *reference, uint32_t account, uint64_t client_id)
 {
-    for (uint32_t i = 0; i < REFERENCE_ORDERS && client_id; i++)
+    for (uint32_t i = 0; i < reference->definition.orders_max && client_id; i++)
         if (reference->order[i].live && reference->order[i].account == account &&
             reference->order[i].client_id == client_id)
             return &reference->order[i];
@@ -179,7 +179,7 @@ static void rest(struct reference *reference, struct reference_order order)
 static bool fillable(const struct reference *reference, const struct reference_order *order, bool market)
 {
     uint64_t wanted = order->quantity;
-    for (uint32_t i = 0; i < REFERENCE_ORDERS; i++) {
+    for (uint32_t i = 0; i < reference->definition.orders_max; i++) {
         const struct reference_order *other = &reference->order[i];
         if (!other->live || other->side == order->side || !reaches(order, order->price, market, other->price))
             continue;
