@@ -280,8 +280,8 @@ static void handle(struct pit_gateway *gateway, struct pit_gateway_session *sess
 }
 
 /* Whether the session's next frame may be taken now. A session that is live waits for room in the input ring, until
- * that has lasted too long. */
-static bool may_parse(struct pit_gateway *gateway, const struct pit_gateway_session *session)
+ * that has lasted too long, and is given accepted_max commands in all. */
+static bool may_parse(struct pit_gateway *gateway, const struct pit_gateway_session *session, uint64_t accepted_max)
 {
     if (!pit_gateway_may_say(gateway))
         return false;
@@ -291,7 +291,7 @@ static bool may_parse(struct pit_gateway *gateway, const struct pit_gateway_sess
         gateway->held = true;
         return false;
     }
-    return pit_gateway_requests(gateway, session) < gateway->limits.requests_max;
+    return session->accepted < accepted_max;
 }
 
 static bool parses(const struct pit_gateway_session *session)
@@ -304,6 +304,8 @@ bool pit_gateway_parse(struct pit_gateway *gateway, struct pit_gateway_session *
 {
     struct pit_error error;
     uint32_t left = gateway->limits.turn_messages;
+    /* Egress writes what this looks at all the time: once a turn is enough. */
+    uint64_t accepted_max = session->accepted - pit_gateway_requests(gateway, session) + gateway->limits.requests_max;
     bool more = true;
     while (left && parses(session)) {
         uint8_t *bytes = session->buffer + session->read;
@@ -312,7 +314,7 @@ bool pit_gateway_parse(struct pit_gateway *gateway, struct pit_gateway_session *
             more = false;
             break;
         }
-        if (!may_parse(gateway, session))
+        if (!may_parse(gateway, session, accepted_max))
             break;
         if (size < 0) {
             if (session->state == PIT_GATEWAY_ENDING)
