@@ -341,10 +341,11 @@ static int load_loop(struct pit_load *load, struct load_progress *progress, stru
         load_show(load, progress, now_ns);
         if (taken > 0 || load_unanswered(load) == 0)
             progress->heard_ns = now_ns;
-        if (load_any_gone(load))
-            return -EPIPE;
+        bool gone = load_any_gone(load);
+        if (gone) /* nothing more is sent, but what the other sessions are owed may still come */
+            progress->ended = true;
         if (progress->ended && load_unanswered(load) == 0)
-            return progress->failed;
+            return gone ? -EPIPE : progress->failed;
         if (now_ns - progress->heard_ns > LOAD_SILENCE_NS)
             return -ETIMEDOUT;
         if (sent == 0 && taken == 0) {
@@ -353,6 +354,24 @@ static int load_loop(struct pit_load *load, struct load_progress *progress, stru
             load_sleep(load, wait_ns < 20000000 ? wait_ns : 20000000);
         }
     }
+}
+
+/* Says why a run ended before its time, and counts what nobody knows. */
+static void load_explain(struct pit_load *load, int code, struct pit_error *error)
+{
+    const char *why = "no answer for a minute";
+    for (uint32_t i = load->options->accounts; i-- > 0;) {
+        struct pit_load_session *session = &load->sessions[i];
+        if (session->gone)
+            why = session->goodbye;
+        else if (code == -ETIMEDOUT)
+            load->counts.unknown += session->unanswered;
+    }
+    if (load->counts.unknown > 0)
+        pit_error_set(error, code, "%s: %s; what became of %" PRIu64 " requests is unknown", load->options->address,
+                      why, load->counts.unknown);
+    else
+        pit_error_set(error, code, "%s: %s; everything that was sent is answered", load->options->address, why);
 }
 
 int pit_load_run(struct pit_load *load, const struct pit_load_source *source, struct pit_error *error)
@@ -370,17 +389,8 @@ int pit_load_run(struct pit_load *load, const struct pit_load_source *source, st
     int code = load_loop(load, progress, error);
     load->ended_ns = load_now();
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (code == -EPIPE || code == -ETIMEDOUT) {
-        const char *why = "no answer for a minute";
-        for (uint32_t i = 0; i < load->options->accounts; i++) {
-            struct pit_load_session *session = &load->sessions[i];
-            if (session->gone)
-                why = session->goodbye;
-            load_lost(load, session, -EPIPE);
-        }
-        pit_error_set(error, code, "%s: %s; what became of %" PRIu64 " requests is unknown", load->options->address,
-                      why, load->counts.unknown);
-    }
+    if (code == -EPIPE || code == -ETIMEDOUT)
+        load_explain(load, code, error);
     free(progress);
     return code;
 }
