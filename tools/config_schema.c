@@ -6,10 +6,15 @@
 #define NUMBER(key, type, member) CYAML_FIELD_UINT(key, CYAML_FLAG_OPTIONAL, type, member)
 #define NUMBER_OR_NOT(key, type, member)                                                                               \
     CYAML_FIELD_INT_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member)
-#define YES_OR_NOT(key, type, member) CYAML_FIELD_BOOL_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member)
+/* libcyaml takes any word for true where it expects a boolean: a strict choice of words instead. */
+#define YES_OR_NOT(key, type, member)                                                                                  \
+    CYAML_FIELD_ENUM_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, type, member, words,       \
+                         CYAML_ARRAY_LEN(words))
 #define LIST(key, type, member, entry)                                                                                 \
     CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, entry, 0, CYAML_UNLIMITED)
 #define PART(key, type, member, fields) CYAML_FIELD_MAPPING(key, CYAML_FLAG_OPTIONAL, type, member, fields)
+
+static const cyaml_strval_t words[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"no", 0}, {"on", 1}, {"off", 0}};
 
 static const cyaml_schema_value_t string_entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, 4096)};
 static const cyaml_schema_value_t number_entry = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint32_t)};
@@ -18,7 +23,8 @@ static const cyaml_schema_field_t account_fields[] = {
     NUMBER("account", struct pit_config_account, account),
     TEXT("key", struct pit_config_account, key),
     TEXT("key_file", struct pit_config_account, key_file),
-    CYAML_FIELD_BOOL("operates", CYAML_FLAG_OPTIONAL, struct pit_config_account, operates),
+    CYAML_FIELD_ENUM("operates", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct pit_config_account, operates, words,
+                     CYAML_ARRAY_LEN(words)),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t account_entry = {

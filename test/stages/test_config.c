@@ -1,0 +1,348 @@
+/* test/stages/test_config.c - configurations, right and wrong: what is wrong is said with line and column. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tools/config.h"
+
+static char path[64];
+
+static void write_file(const char *content)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(content, 1, strlen(content), file), strlen(content));
+    assert_int_equal(fclose(file), 0);
+}
+
+static int make_path(void **state)
+{
+    (void)state;
+    strcpy(path, "/tmp/pitline-config-XXXXXX");
+    int file = mkstemp(path);
+    return file < 0 ? -1 : close(file);
+}
+
+static int remove_path(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+struct loaded {
+    struct pit_config_file *file;
+    struct pit_config config;
+};
+
+static struct loaded load(const char *content)
+{
+    struct loaded loaded = {0};
+    struct pit_error error = {0};
+    write_file(content);
+    int code = pit_config_read(&loaded.file, path, &error);
+    if (code == 0)
+        code = pit_config_build(&loaded.config, pit_config_text(loaded.file), loaded.file, &error);
+    if (code)
+        fail_msg("%s", error.text);
+    return loaded;
+}
+
+static void unload(struct loaded *loaded)
+{
+    pit_config_clear(&loaded->config);
+    pit_config_release(loaded->file);
+}
+
+/* The content is refused, at that place, with these words. */
+static void refused(const char *content, unsigned line, unsigned column, const char *words)
+{
+    struct pit_error error = {0};
+    struct pit_config_file *file = NULL;
+    struct pit_config config;
+    char place[128];
+    write_file(content);
+    int code = pit_config_read(&file, path, &error);
+    if (code == 0) {
+        code = pit_config_build(&config, pit_config_text(file), file, &error);
+        if (code == 0)
+            pit_config_clear(&config);
+    }
+    pit_config_release(file);
+    if (code == 0)
+        fail_msg("accepted: %s", content);
+    snprintf(place, sizeof place, "%s:%u:%u: ", path, line, column);
+    if (strncmp(error.text, place, strlen(place)) != 0 || !strstr(error.text, words))
+        fail_msg("expected %s... %s ..., got %s", place, words, error.text);
+}
+
+static void config_of_an_empty_file_has_every_default(void **state)
+{
+    (void)state;
+    struct loaded loaded = load("");
+    const struct pit_pipeline_config *pipeline = &loaded.config.pipeline;
+    assert_string_equal(pipeline->name, "pitline");
+    assert_string_equal(pipeline->directory, "./pitline-data");
+    assert_int_equal(pipeline->addresses_count, 2);
+    assert_string_equal(pipeline->addresses[0], "unix:/tmp/pitline-pitline.sock");
+    assert_string_equal(pipeline->addresses[1], "tcp:127.0.0.1:7400");
+    assert_true(pipeline->symbols_suggested);
+    assert_true(pipeline->symbols_count > 0);
+    assert_int_equal(pipeline->matchers, 1);
+    assert_int_equal(pipeline->segment_bytes, 64 << 20);
+    assert_true(pipeline->market_data);
+    assert_true(pipeline->pin);
+    assert_int_equal(pipeline->limits.heartbeat_ms, 30000);
+    assert_int_equal(loaded.config.statistics_ms, 1000);
+    unload(&loaded);
+}
+
+static void config_turns_decimals_into_ticks_and_lots(void **state)
+{
+    (void)state;
+    struct loaded loaded = load("symbols:\n"
+                                "  - name: BTCUSD\n"
+                                "    tick: \"0.250\"\n"
+                                "    lot: \"0.00000001\"\n"
+                                "    price_min: \"-1.5\"\n"
+                                "    price_max: \"100\"\n"
+                                "    quantity_max: \"2\"\n"
+                                "    matcher: 1\n"
+                                "matchers: 2\n");
+    const struct pit_pipeline_symbol *symbol = &loaded.config.pipeline.symbols[0];
+    assert_int_equal(loaded.config.pipeline.symbols_count, 1);
+    assert_false(loaded.config.pipeline.symbols_suggested);
+    assert_string_equal(symbol->definition.name, "BTCUSD");
+    assert_int_equal(symbol->definition.tick_mantissa, 25);
+    assert_int_equal(symbol->definition.tick_decimals, 2);
+    assert_int_equal(symbol->definition.lot_mantissa, 1);
+    assert_int_equal(symbol->definition.lot_decimals, 8);
+    assert_int_equal(symbol->definition.price_min, -6);
+    assert_int_equal(symbol->definition.price_max, 400);
+    assert_int_equal(symbol->definition.quantity_max, 200000000);
+    assert_int_equal(symbol->matcher, 1);
+    unload(&loaded);
+}
+
+static void config_says_all_about_threads_journal_and_limits(void **state)
+{
+    (void)state;
+    struct loaded loaded = load("threads: {mode: groups, wait: yield, pin: false, priority: 7, groups: [{name: all, "
+                                "stages: [gateway, journaler, matcher, egress, publisher], wait: sleep}]}\n"
+                                "journal: {segment: 8MiB, sync: data}\n"
+                                "rings: {input: 2048, output: 4096, sessions: 32, market_data: 8192}\n"
+                                "memory: {huge_pages: false, prefault: true}\n"
+                                "market_data: {readable_by: group}\n"
+                                "limits: {rate: 5, heartbeat_ms: 0, drain_ms: 77}\n"
+                                "statistics_ms: 250\n"
+                                "snapshot_every: 1000000\n");
+    const struct pit_pipeline_config *pipeline = &loaded.config.pipeline;
+    assert_int_equal(pipeline->threads, PIT_THREADS_GROUPS);
+    assert_int_equal(pipeline->wait, PIT_WAIT_YIELD);
+    assert_false(pipeline->pin);
+    assert_int_equal(pipeline->priority, 7);
+    assert_int_equal(pipeline->groups_count, 1);
+    assert_string_equal(pipeline->groups[0].agents[2], "matcher");
+    assert_int_equal(pipeline->groups[0].wait, PIT_WAIT_SLEEP);
+    assert_int_equal(pipeline->groups[0].cpu, PIT_CPU_ANY);
+    assert_int_equal(pipeline->segment_bytes, 8 << 20);
+    assert_int_equal(pipeline->sync, PIT_JOURNAL_SYNC_DATA);
+    assert_int_equal(pipeline->input_slots, 2048);
+    assert_int_equal(pipeline->output_slots, 4096);
+    assert_int_equal(pipeline->session_slots, 32);
+    assert_int_equal(pipeline->event_slots, 8192);
+    assert_false(pipeline->huge_pages);
+    assert_true(pipeline->prefault);
+    assert_int_equal(pipeline->readable_by, PIT_READABLE_BY_GROUP);
+    assert_int_equal(pipeline->limits.rate_max, 5);
+    assert_int_equal(pipeline->limits.heartbeat_ms, 0);
+    assert_int_equal(loaded.config.drain_ms, 77);
+    assert_int_equal(loaded.config.statistics_ms, 250);
+    unload(&loaded);
+}
+
+static void config_refuses_what_is_not_yaml(void **state)
+{
+    (void)state;
+    refused("name: [a\nsymbols: {\n", 2, 8, "not YAML");
+    refused("name: x\n\tdata: y\n", 2, 1, "not YAML");
+    refused("name: x\n---\nname: y\n", 3, 1, "a second document");
+}
+
+static void config_refuses_unknown_and_doubled_keys_where_they_stand(void **state)
+{
+    (void)state;
+    refused("name: x\nnmae: y\n", 2, 1, "'nmae'");
+    refused("symbols:\n  - name: A\n  - name: B\n    tik: \"1\"\n", 4, 5, "'tik'");
+    refused("limits:\n  rate: 1\n  name: 3\n", 3, 3, "'name'");
+    refused("name: x\ndata: d\nname: y\n", 3, 1, "a second 'name'");
+}
+
+static void config_refuses_values_of_the_wrong_type(void **state)
+{
+    (void)state;
+    refused("name: x\nmatchers: two\n", 2, 11, "two");
+    refused("matchers: -1\n", 1, 11, "-1");
+    refused("listen: unix:/tmp/x\n", 1, 9, "SEQUENCE");
+    refused("threads:\n  pin: perhaps\n", 2, 8, "perhaps");
+    refused("rings:\n  input: 99999999999\n", 2, 10, "99999999999");
+}
+
+static void config_refuses_values_out_of_range_where_they_stand(void **state)
+{
+    (void)state;
+    refused("name: a/b\n", 1, 7, "is no name");
+    refused("matchers: 8\n", 1, 11, "out of range");
+    refused("matchers: 0\n", 1, 11, "out of range");
+    refused("rings:\n  output: 5000\n", 2, 11, "4096 or 8192");
+    refused("journal:\n  segment: 64 MB\n", 2, 12, "no size");
+    refused("journal:\n  segment: 1MiB\n", 2, 12, "out of range");
+    refused("journal:\n  sync: always\n", 2, 9, "none of: auto, data, never");
+    refused("limits:\n  sessions: 5000\n", 2, 13, "out of range");
+    refused("statistics_ms: 0\n", 1, 16, "out of range");
+}
+
+static void config_refuses_symbols_that_make_no_sense(void **state)
+{
+    (void)state;
+    refused("symbols:\n  - tick: \"1\"\n", 2, 5, "needs a name");
+    refused("symbols:\n  - name: A B\n", 2, 11, "without blanks");
+    refused("symbols:\n  - name: ABCDEFGHIJKLMNOP\n", 2, 11, "1 to 15");
+    refused("symbols:\n  - name: A\n    tick: \"0\"\n", 3, 11, "no tick size");
+    refused("symbols:\n  - name: A\n    lot: 1e3\n", 3, 10, "no lot size");
+    refused("symbols:\n  - name: A\n    tick: \"0.05\"\n    price_max: \"1.01\"\n", 4, 16, "whole number of ticks");
+    refused("symbols:\n  - name: A\n    price_min: \"2\"\n    price_max: \"1\"\n", 4, 16, "empty");
+    refused("symbols:\n  - name: A\n  - name: B\n  - name: A\n", 4, 11, "a second symbol");
+    refused("symbols:\n  - name: A\n    matcher: 1\n", 3, 14, "matchers are 0 to 0");
+    refused("symbols:\n  - name: A\n    orders_max: 0\n", 3, 17, "out of range");
+}
+
+static void config_refuses_an_open_listener_without_keys(void **state)
+{
+    (void)state;
+    refused("listen:\n  - unix:/tmp/x\n  - tcp:0.0.0.0:7400\n", 3, 5, "can be reached from other machines");
+    refused("listen:\n  - nonsense\n", 2, 5, "nonsense");
+    refused("listen: []\n", 1, 9, "there can be 1 to");
+    struct loaded loaded = load("listen: [\"tcp:0.0.0.0:7400\"]\n"
+                                "accounts:\n  - account: 1\n    key: 00112233445566778899aabbccddeeff\n");
+    assert_int_equal(loaded.config.pipeline.accounts_count, 1);
+    assert_int_equal(loaded.config.pipeline.accounts[0].key_bytes, 16);
+    assert_int_equal(loaded.config.pipeline.accounts[0].key[15], 0xff);
+    unload(&loaded);
+}
+
+static void config_refuses_bad_accounts_and_never_shows_a_key(void **state)
+{
+    (void)state;
+    const char *short_key = "accounts:\n  - account: 1\n    key: 5ec2e7\n";
+    refused(short_key, 3, 10, "not a key");
+    struct pit_error error = {0};
+    struct pit_config_file *file = NULL;
+    struct pit_config config;
+    write_file(short_key);
+    assert_int_equal(pit_config_read(&file, path, &error), 0);
+    assert_true(pit_config_build(&config, pit_config_text(file), file, &error) != 0);
+    assert_null(strstr(error.text, "5ec2e7"));
+    pit_config_release(file);
+    refused("accounts:\n  - operates: true\n", 2, 5, "needs a number");
+    refused("accounts:\n  - account: 1\n  - account: 1\n", 3, 14, "a second account");
+    refused("accounts:\n  - account: 1\n    key: 00112233445566778899aabbccddeeff\n  - account: 2\n", 4, 5,
+            "either every account has a key or none");
+    refused("accounts:\n  - account: 1\n    key_file: /nonexistent/key\n", 3, 15, "cannot be read");
+}
+
+static void config_reads_keys_from_files_that_others_cannot_read(void **state)
+{
+    (void)state;
+    char key_path[] = "/tmp/pitline-key-XXXXXX", content[256];
+    int file = mkstemp(key_path);
+    assert_true(file >= 0);
+    const char *key = "00112233445566778899aabbccddeeff\n";
+    assert_int_equal(write(file, key, strlen(key)), strlen(key));
+    snprintf(content, sizeof content, "accounts:\n  - account: 1\n    key_file: %s\n", key_path);
+    struct loaded loaded = load(content);
+    assert_int_equal(loaded.config.pipeline.accounts[0].key_bytes, 16);
+    unload(&loaded);
+    assert_int_equal(fchmod(file, 0644), 0);
+    refused(content, 3, 15, "chmod o=");
+    close(file);
+    unlink(key_path);
+}
+
+static void config_refuses_threads_that_cannot_be(void **state)
+{
+    (void)state;
+    refused("threads:\n  mode: many\n", 2, 9, "none of: auto, shared");
+    refused("threads:\n  mode: groups\n", 2, 9, "needs groups");
+    refused("threads:\n  groups: [{stages: [gateway]}]\n", 2, 11, "mode 'groups'");
+    refused("threads:\n  mode: groups\n  groups:\n    - stages: []\n", 4, 15, "1 to 16 stages");
+    refused("threads:\n  mode: groups\n  groups:\n    - stages: [gateway]\n", 2, 3, "in no group");
+    refused("threads:\n  mode: groups\n  groups:\n    - stages: [gatewya]\n", 2, 3, "no stage 'gatewya'");
+}
+
+static void config_units_are_exact(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t mantissa;
+        uint8_t decimals;
+    } good[] = {{"1", 1, 0},        {"0.01", 1, 2}, {"10", 10, 0},
+                {"0.250", 25, 2},   {"1.0", 1, 0},  {"0.000000000001", 1, 12},
+                {"100.5", 1005, 1}, {".5", 5, 1},   {"10.0500", 1005, 2}};
+    static const char *const bad[] = {"", "0", "0.0", "-1", "1e3", "1.2.3", "0.0000000000001", "4294967296", "x", "1 "};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        uint32_t mantissa = 0;
+        uint8_t decimals = 99;
+        assert_int_equal(pit_config_unit(good[i].text, &mantissa, &decimals), 0);
+        assert_int_equal(mantissa, good[i].mantissa);
+        assert_int_equal(decimals, good[i].decimals);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        uint32_t mantissa;
+        uint8_t decimals;
+        assert_true(pit_config_unit(bad[i], &mantissa, &decimals) != 0);
+    }
+}
+
+static void config_sizes_have_binary_units(void **state)
+{
+    (void)state;
+    uint64_t bytes = 0;
+    assert_int_equal(pit_config_bytes("64MiB", &bytes), 0);
+    assert_int_equal(bytes, 64 << 20);
+    assert_int_equal(pit_config_bytes("1 GiB", &bytes), 0);
+    assert_int_equal(bytes, 1 << 30);
+    assert_int_equal(pit_config_bytes("4096", &bytes), 0);
+    assert_int_equal(bytes, 4096);
+    assert_true(pit_config_bytes("64MB", &bytes) != 0);
+    assert_true(pit_config_bytes("-1", &bytes) != 0);
+    assert_true(pit_config_bytes("99999999999GiB", &bytes) != 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(config_of_an_empty_file_has_every_default),
+        cmocka_unit_test(config_turns_decimals_into_ticks_and_lots),
+        cmocka_unit_test(config_says_all_about_threads_journal_and_limits),
+        cmocka_unit_test(config_refuses_what_is_not_yaml),
+        cmocka_unit_test(config_refuses_unknown_and_doubled_keys_where_they_stand),
+        cmocka_unit_test(config_refuses_values_of_the_wrong_type),
+        cmocka_unit_test(config_refuses_values_out_of_range_where_they_stand),
+        cmocka_unit_test(config_refuses_symbols_that_make_no_sense),
+        cmocka_unit_test(config_refuses_an_open_listener_without_keys),
+        cmocka_unit_test(config_refuses_bad_accounts_and_never_shows_a_key),
+        cmocka_unit_test(config_reads_keys_from_files_that_others_cannot_read),
+        cmocka_unit_test(config_refuses_threads_that_cannot_be),
+        cmocka_unit_test(config_units_are_exact),
+        cmocka_unit_test(config_sizes_have_binary_units),
+    };
+    return cmocka_run_group_tests(tests, make_path, remove_path);
+}
