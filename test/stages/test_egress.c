@@ -380,6 +380,33 @@ static void egress_waits_for_every_matcher_before_it_ends_a_session(void **state
         free(memory[i]);
 }
 
+/* A clock that lets the matcher do one more command while egress is in the midst of its turn. */
+static uint64_t match_meanwhile(void *context)
+{
+    struct rig *rig = context;
+    rig_match(rig, 1);
+    return rig->utc_ns;
+}
+
+static void egress_does_not_take_a_cursor_for_events_that_came_after_its_look(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){0});
+    int client = rig_logon(rig, 1);
+    struct pit_message order = rig_new(1, 0), logout = {.kind = PIT_MESSAGE_LOGOUT};
+    for (order.request = 1; order.request <= 20; order.request++)
+        fake_send(rig->fake, client, &order);
+    fake_send(rig->fake, client, &logout);
+    rig_settle(rig);
+    rig_match(rig, 1);
+    rig->clock.utc_ns = match_meanwhile;
+    rig_settle(rig);
+    for (uint32_t i = 1; i <= 20; i++)
+        assert_int_equal(rig_expect(rig, client, PIT_MESSAGE_ACCEPTED).request, i);
+    rig_expect_bye(rig, client, PIT_REASON_REQUESTED);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +420,7 @@ int main(void)
         cmocka_unit_test(egress_sends_on_where_a_send_stopped),
         cmocka_unit_test(egress_says_when_everything_is_flushed),
         cmocka_unit_test(egress_measures_from_the_commands_time_to_its_last_report),
+        cmocka_unit_test(egress_does_not_take_a_cursor_for_events_that_came_after_its_look),
         cmocka_unit_test(egress_waits_for_every_matcher_before_it_ends_a_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,12 +287,14 @@ static void gateway_shows_no_difference_between_wrong_proof_and_unknown_account(
     struct rig *rig = rig_create(&(struct rig_options){.accounts = keyed, .accounts_count = 2});
     int wrong = prove(rig, 3, "0123456789abcdf");
     int unknown = prove(rig, 99, "0123456789abcde");
+    int nobody = prove(rig, 99, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     assert_true(rig_closed(rig, wrong) && rig_closed(rig, unknown));
+    rig_expect_bye(rig, nobody, PIT_REASON_NOT_PERMITTED);
     struct pit_message a = rig_expect(rig, wrong, PIT_MESSAGE_BYE), b = rig_expect(rig, unknown, PIT_MESSAGE_BYE);
     assert_int_equal(a.reason, PIT_REASON_NOT_PERMITTED);
     assert_int_equal(b.reason, a.reason);
     assert_string_equal(a.text, b.text);
-    assert_int_equal(pit_gateway_counters(rig->gateway)->logons_failed, 2);
+    assert_int_equal(pit_gateway_counters(rig->gateway)->logons_failed, 3);
     rig_destroy(rig);
 }
 
@@ -446,6 +448,53 @@ static void gateway_drains(void **state)
     rig_destroy(rig);
 }
 
+/* The last command of one session trades with the order of another: that one hears of it before it is closed. */
+static void gateway_drains_other_sessions_trades(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){0});
+    int maker = rig_logon(rig, 2), taker = rig_logon(rig, 3);
+    struct pit_message order = rig_new(1, 0);
+    fake_send(rig->fake, taker, &order);
+    rig_settle(rig);
+    rig_phase(rig, PIT_PHASE_DRAIN);
+    rig_settle(rig);
+    assert_false(rig_closed(rig, maker));
+    struct pit_command command;
+    struct pit_event trade = {.kind = PIT_EVENT_TRADE,
+                              .account = 2,
+                              .taker_account = 3,
+                              .command = 1,
+                              .quantity = 1,
+                              .flags = PIT_EVENT_WIDE | PIT_EVENT_LAST};
+    rig_event(rig, &trade);
+    assert_true(rig_take(rig, &command));
+    rig_settle(rig);
+    rig_expect(rig, maker, PIT_MESSAGE_TRADE);
+    rig_expect_bye(rig, maker, PIT_REASON_SHUTTING_DOWN);
+    rig_expect(rig, taker, PIT_MESSAGE_TRADE);
+    rig_expect_bye(rig, taker, PIT_REASON_SHUTTING_DOWN);
+    rig_destroy(rig);
+}
+
+static void gateway_says_nothing_behind_the_farewell(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){0});
+    int client = rig_logon(rig, 2);
+    rig->fake->handles[client].takes = 0;
+    rig_phase(rig, PIT_PHASE_DRAIN);
+    rig_settle(rig);
+    struct pit_message order = rig_new(1, 0);
+    fake_send(rig->fake, client, &order);
+    rig_settle(rig);
+    rig->fake->handles[client].takes = SIZE_MAX;
+    rig_sleep_ms(rig, 1);
+    rig_settle(rig);
+    rig_expect_bye(rig, client, PIT_REASON_SHUTTING_DOWN);
+    rig_destroy(rig);
+}
+
 static void gateway_drains_though_a_client_takes_nothing(void **state)
 {
     (void)state;
@@ -512,6 +561,8 @@ int main(void)
         cmocka_unit_test(gateway_reports_everything_before_a_half_closed_client_goes),
         cmocka_unit_test(gateway_answers_a_logout_after_all_reports),
         cmocka_unit_test(gateway_drains),
+        cmocka_unit_test(gateway_drains_other_sessions_trades),
+        cmocka_unit_test(gateway_says_nothing_behind_the_farewell),
         cmocka_unit_test(gateway_drains_though_a_client_takes_nothing),
         cmocka_unit_test(gateway_refuses_configurations_that_make_no_sense),
     };

@@ -165,6 +165,36 @@ static void gateway_gives_every_session_its_turn(void **state)
     rig_destroy(rig);
 }
 
+static void gateway_shares_scarce_room_between_sessions(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.input_slots = 16});
+    int first = rig_logon(rig, 1), second = rig_logon(rig, 2);
+    send_orders(rig, first, 1, 200);
+    send_orders(rig, second, 1, 200);
+    uint32_t taken[2] = {0, 0};
+    struct pit_command command;
+    for (uint32_t i = 0; i < 200; i++) {
+        rig_gateway(rig);
+        for (uint32_t n = 0; n < 2 && rig_take(rig, &command); n++)
+            taken[command.account - 1]++;
+    }
+    assert_int_equal(taken[0] + taken[1], 400);
+    struct pit_message order = rig_new(1, 0);
+    for (uint32_t i = 0; i < 1000; i++) {
+        fake_send(rig->fake, first, &order);
+        fake_send(rig->fake, second, &order);
+    }
+    taken[0] = taken[1] = 0;
+    for (uint32_t i = 0; i < 500; i++) {
+        rig_gateway(rig);
+        for (uint32_t n = 0; n < 2 && rig_take(rig, &command); n++)
+            taken[command.account - 1]++;
+    }
+    assert_true(taken[0] > 200 && taken[1] > 200);
+    rig_destroy(rig);
+}
+
 static void gateway_waits_for_room_in_the_input_ring(void **state)
 {
     (void)state;
@@ -307,6 +337,7 @@ int main(void)
         cmocka_unit_test(gateway_does_not_wait_for_a_logon_for_ever),
         cmocka_unit_test(gateway_closes_silent_sessions),
         cmocka_unit_test(gateway_gives_every_session_its_turn),
+        cmocka_unit_test(gateway_shares_scarce_room_between_sessions),
         cmocka_unit_test(gateway_waits_for_room_in_the_input_ring),
         cmocka_unit_test(gateway_rejects_when_the_pipeline_is_stuck_and_goes_on_when_it_is_not),
         cmocka_unit_test(gateway_waits_for_room_in_the_session_ring),
