@@ -12,6 +12,7 @@
 
 #include "ring/sequence.h"
 
+#define ENTER_TRIES 10
 #define EVENTS_NEW PIT_MD_EVENTS_FILE ".new"
 #define DEPTH_NEW PIT_MD_DEPTH_FILE ".new"
 
@@ -70,11 +71,46 @@ static int take_lock(struct pit_market_files *files, const char *name, struct pi
                              "a pipeline named \"%s\" is running (pid %ld): stop it, or give this one another name",
                              name, read > 0 ? strtol(pid, NULL, 10) : -1L);
     }
-    files->locked = true;
     int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
     if (ftruncate(files->lock, 0) != 0 || pwrite(files->lock, pid, (size_t)length, 0) != length)
         return pit_error_set(error, -errno, "cannot write %s/" PIT_MD_LOCK_FILE ": %s", files->path, strerror(errno));
     return 0;
+}
+
+/* A pipeline that ends cleanly removes its directory: whoever had opened it just before holds the lock of nothing. */
+static bool still_there(const struct pit_market_files *files)
+{
+    struct stat path, directory, lock;
+    return lstat(files->path, &path) == 0 && fstat(files->directory, &directory) == 0 &&
+           fstat(files->lock, &lock) == 0 && path.st_ino == directory.st_ino && path.st_dev == directory.st_dev &&
+           lock.st_nlink == 1;
+}
+
+static void leave_directory(struct pit_market_files *files)
+{
+    if (files->lock >= 0)
+        close(files->lock); /* unlocks */
+    if (files->directory >= 0)
+        close(files->directory);
+    files->lock = files->directory = -1;
+}
+
+static int enter_directory(struct pit_market_files *files, const struct pit_publisher_config *config,
+                           struct pit_error *error)
+{
+    for (int i = 0; i < ENTER_TRIES; i++) {
+        int result = open_directory(files, directory_mode(config->readable_by), error);
+        if (result == 0)
+            result = take_lock(files, config->name, error);
+        if (result != 0 && result != -ENOENT)
+            return result;
+        if (result == 0 && still_there(files)) {
+            files->locked = true;
+            return 0;
+        }
+        leave_directory(files);
+    }
+    return pit_error_set(error, -EAGAIN, "%s appears and disappears: does another pipeline come and go?", files->path);
 }
 
 /* A new file of bytes zeros, mapped, with memory behind every page: a full /dev/shm is an error here and not a signal
@@ -148,9 +184,7 @@ int pit_market_files_create(struct pit_market_files *files, const struct pit_pub
     mode_t mode = file_mode(config->readable_by);
     void *events = NULL;
     void *depth = NULL;
-    int result = open_directory(files, directory_mode(config->readable_by), error);
-    if (result == 0)
-        result = take_lock(files, config->name, error);
+    int result = enter_directory(files, config, error);
     if (result == 0)
         result = make_file(&events, files, EVENTS_NEW, mode, files->events_bytes, error);
     files->events = events;
@@ -209,19 +243,30 @@ int pit_market_files_show(struct pit_market_files *files, struct pit_error *erro
     return result;
 }
 
+void pit_market_files_remove(struct pit_market_files *files)
+{
+    if (!files->shown || !still_there(files))
+        return;
+    unlinkat(files->directory, PIT_MD_EVENTS_FILE, 0);
+    unlinkat(files->directory, PIT_MD_DEPTH_FILE, 0);
+    unlinkat(files->directory, PIT_MD_LOCK_FILE, 0);
+    rmdir(files->path); /* not if somebody keeps something of his own in it */
+}
+
 void pit_market_files_destroy(struct pit_market_files *files)
 {
     if (files->locked && !files->shown) {
         unlinkat(files->directory, EVENTS_NEW, 0);
         unlinkat(files->directory, DEPTH_NEW, 0);
+        if (faccessat(files->directory, PIT_MD_EVENTS_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && still_there(files)) {
+            unlinkat(files->directory, PIT_MD_LOCK_FILE, 0); /* nothing was here before */
+            rmdir(files->path);
+        }
     }
     if (files->events)
         munmap(files->events, files->events_bytes);
     if (files->depth)
         munmap(files->depth, files->depth_bytes);
-    if (files->lock >= 0)
-        close(files->lock); /* the last holder's close unlocks */
-    if (files->directory >= 0)
-        close(files->directory);
+    leave_directory(files);
     *files = (struct pit_market_files){.directory = -1, .lock = -1};
 }

@@ -41,7 +41,10 @@ int pit_market_files_create(struct pit_market_files *files, const struct pit_pub
 /* Puts both files in place of what was there and tells the readers of that. 0 or a negative errno. */
 int pit_market_files_show(struct pit_market_files *files, struct pit_error *error);
 
-/* Unmaps and unlocks. Files that were shown stay, others are removed. */
+/* Takes the files out of sight again; readers that have them open keep them. For a clean end. */
+void pit_market_files_remove(struct pit_market_files *files);
+
+/* Unmaps and unlocks. Files that were shown and not removed stay, as those of a killed pipeline do. */
 void pit_market_files_destroy(struct pit_market_files *files);
 
 #endif

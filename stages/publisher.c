@@ -308,6 +308,7 @@ static void agent_close(void *state)
         ;
     beat(publisher, monotonic_ns(publisher));
     pit_word_store_release(&publisher->files.events->status, PIT_MD_STOPPED);
+    pit_market_files_remove(&publisher->files);
 }
 
 struct pit_agent pit_publisher_agent(struct pit_publisher *publisher)

@@ -14,7 +14,8 @@
  *   load_*   what recovery rebuilt: symbols, then their resting orders. Same thread as create, before any thread starts
  *   init     writes the images and lets readers see both files at once; readers of older files learn REPLACED
  *   do_work  events, images, sign of life. To be called every half second at least: readers call it silent after two
- *   close    publishes what the rings still hold, and says STOPPED. The files stay, so that late readers learn it too
+ *   close    publishes what the rings still hold, says STOPPED, and removes the files; readers that have them open keep
+ *            them. (What a killed pipeline leaves there, the next of that name takes over.)
  *   destroy  unmaps, unlocks
  */
 #ifndef PIT_STAGES_PUBLISHER_H

@@ -59,8 +59,8 @@ struct rig_options {
     bool hidden;                      /* the agent's init is left to the test */
 };
 
-/* A rig with its publisher. rig_end stops it as a pipeline would stop; rig_kill as kill -9 would; both free it, and
- * leave the files (rig_remove). */
+/* A rig with its publisher. rig_end stops it as a pipeline would stop; rig_kill as kill -9 would; both free it; the
+ * files of a killed one stay (rig_remove). */
 struct rig *rig_begin(const struct rig_options *options);
 void rig_end(struct rig *rig);
 void rig_kill(struct rig *rig);

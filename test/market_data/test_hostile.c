@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The files of a pipeline that has stopped, mapped for writing. */
+/* The files of a pipeline that was killed, mapped for writing. */
 struct files {
     char name[64];
     size_t bytes[2];
@@ -33,7 +33,7 @@ static void files_begin(struct files *files)
     for (uint32_t i = 0; i < 5000; i++)
         rig_flow_step(rig, &flow, i & 1);
     rig_settle(rig);
-    rig_end(rig);
+    rig_kill(rig);
     for (int f = 0; f < 2; f++) {
         char path[PIT_MD_PATH_BYTES + 16];
         int fd = open(path_of(path, files->name, file_names[f]), O_RDWR);
