@@ -2,9 +2,10 @@
  *
  * Writer:   exactly one thread; it never looks at the readers and never waits.
  * Readers:  any number, in any process, with read-only mappings; one that falls a whole ring behind is lapped, knows it
- *           at once, and starts again at the newest entries.
+ *           at once, and goes on with the oldest entries that are not about to be overwritten (an eighth of the ring
+ *           is left as a head start).
  * Progress: every call is wait-free.
- * Memory:   PIT_BROADCAST_SLOT_BYTES a slot; the caller maps it.
+ * Memory:   PIT_BROADCAST_SLOT_BYTES a slot, zeroed; the caller maps it.
  *
  *   slot:  | sequence (8) | payload: 7 words of 8 bytes |
  *
@@ -62,7 +63,8 @@ enum pit_broadcast_result pit_broadcast_read(struct pit_broadcast_reader *reader
 /* Seqlock over an array of words, for images that are rewritten in place (one writer). version is even when whole. */
 void pit_image_write(uint64_t *version, uint64_t *words, const uint64_t *from, uint32_t count);
 
-/* Copies an image; returns its version (even), or 0 when the writer was in the midst of it: try again. */
+/* Copies an image; returns its version (even), or 0 when the writer was in the midst of it, or has never written it:
+ * try again. */
 uint64_t pit_image_read(const uint64_t *version, const uint64_t *words, uint64_t *to, uint32_t count);
 
 #endif
