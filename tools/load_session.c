@@ -39,7 +39,7 @@ static int load_open_session(struct pit_load_session *session, const struct pit_
                                         .key_bytes = (size_t)key_bytes,
                                         .name = "pitline load"};
     int code = pit_client_open(&session->client, &client, error);
-    memset(key, 0, sizeof key);
+    explicit_bzero(key, sizeof key);
     return code;
 }
 

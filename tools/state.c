@@ -94,7 +94,7 @@ static int state_send(const struct state_arguments *arguments, enum pit_trading_
                                          .key_bytes = (size_t)key_bytes,
                                          .name = "pitline operator"};
     int code = pit_client_open(&client, &options, error);
-    memset(key, 0, sizeof key);
+    explicit_bzero(key, sizeof key);
     if (code != 0)
         return code;
     const struct pit_client_symbol *symbol = pit_client_find(client, arguments->symbol);
