@@ -93,6 +93,7 @@ static void add_wide(struct pit_json *json, const struct pit_event *event,
 {
     switch (event->kind) {
     case PIT_EVENT_TRADE:
+        pit_json_unsigned(json, "number", event->number); /* as on the wire: (sequence, number) names the trade */
         add_quantity(json, "leaves", event->leaves, definition);
         pit_json_unsigned(json, "taker_order_id", event->taker_order_id);
         pit_json_unsigned(json, "taker_client_id", event->taker_client_id);
@@ -112,13 +113,13 @@ static void add_wide(struct pit_json *json, const struct pit_event *event,
     }
 }
 
-void pit_event_to_json(struct pit_json *json, uint64_t sequence, uint32_t number, const struct pit_event *event,
+void pit_event_to_json(struct pit_json *json, uint64_t sequence, uint32_t index, const struct pit_event *event,
                        const struct pit_symbol_definition *definition)
 {
     pit_json_begin(json);
     pit_json_text(json, "event", event_name(event->kind));
     pit_json_unsigned(json, "sequence", sequence);
-    pit_json_unsigned(json, "number", number);
+    pit_json_unsigned(json, "index", index);
     add_common(json, event, definition);
     if (event->kind == PIT_EVENT_DEFINED) {
         add_definition(json, &event->definition);

@@ -8,10 +8,10 @@
 #include "replay/replay.h"
 #include "tools/json.h"
 
-/* Fills json with one event: the members every event has, then those of its kind. sequence is its command's, number its
+/* Fills json with one event: the members every event has, then those of its kind. sequence is its command's, index its
  * place among that command's events, from 0. definition is the symbol's, NULL where there is none: then ticks and lots
  * stand in the place of price and quantity. */
-void pit_event_to_json(struct pit_json *json, uint64_t sequence, uint32_t number, const struct pit_event *event,
+void pit_event_to_json(struct pit_json *json, uint64_t sequence, uint32_t index, const struct pit_event *event,
                        const struct pit_symbol_definition *definition);
 
 /* Counts, rate, and how the journal ends. until: what was asked for, 0 = nothing. */

@@ -54,7 +54,7 @@ with tempfile.TemporaryDirectory(prefix="pitline-install-") as root:
     exported = subprocess.run(["nm", "-D", "--defined-only", os.path.join(library, "libpitline.so")], check=True,
                               capture_output=True, text=True).stdout.split("\n")
     strangers = [line for line in exported if line and not line.split()[-1].split("@")[0].startswith(
-        ("pit_client_", "pit_md_", "pit_decimal_", "pit_side_", "pit_tif_", "pit_reason_", "pit_trading_state_",
+        ("pit_client_", "pit_md_", "pit_decimal_", "pit_side_", "pit_tif_", "pit_reason_", "pit_trading_state_", "pit_message_kind_",
          "PITLINE_"))]
     if strangers:
         sys.exit("libpitline exports more than its headers: %s" % strangers)

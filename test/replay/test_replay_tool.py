@@ -129,7 +129,7 @@ def book_printed_is_the_book_of_the_events():
 def events_on_standard_output_are_nothing_but_json():
     output, errors = replay(JOURNAL, "--events", "-", "--until", 5000)
     lines = [json.loads(line) for line in output.splitlines()]
-    keys = [(event["event"], event["sequence"], event["number"], event["order_id"]) for event in lines]
+    keys = [(event["event"], event["sequence"], event["index"], event["order_id"]) for event in lines]
     assert len(set(keys)) == len(keys)
     assert keys == sorted(keys, key=lambda key: key[1:3])
     assert {"defined", "accepted", "rejected", "trade", "cancelled", "reduced", "replaced"} <= {key[0] for key in keys}
