@@ -25,7 +25,7 @@
 #define PIT_ARENA_BYTES_MAX ((size_t)1 << 44) /* in one arena, when its options say nothing */
 #define PIT_ARENA_CHUNK_BYTES ((size_t)2 << 20)
 #define PIT_ARENA_ALIGNMENT_MAX ((size_t)2 << 20)
-#define PIT_ARENA_NAME_BYTES 24u
+#define PIT_ARENA_NAME_BYTES 32u
 #define PIT_ARENA_TEXT_BYTES 512u
 
 struct pit_arena;
