@@ -62,7 +62,7 @@ struct pit_report {
     uint32_t request;      /* of your message that this answers; 0: somebody else's order met your resting one */
     uint32_t symbol;
     uint32_t number;
-    uint64_t sequence; /* of the command that caused it; 0: not told (a refusal, a plain cancel) */
+    uint64_t sequence; /* of the command that caused it; 0: refused before it entered the pipeline */
     uint64_t time_ns;
     uint64_t order_id;
     uint64_t client_id;
