@@ -24,6 +24,12 @@ void pit_pipeline_say(const struct pit_pipeline *pipeline, const char *format, .
 
 static void set_defaults(struct pit_pipeline_config *config)
 {
+    if (!config->disk)
+        config->disk = pit_disk_machine();
+    if (!config->clock)
+        config->clock = pit_clock_machine();
+    if (!config->network)
+        config->network = pit_network_machine();
     if (config->matchers == 0)
         config->matchers = 1;
     if (config->input_slots == 0)
@@ -91,7 +97,7 @@ int pit_pipeline_create(struct pit_pipeline **created, const struct pit_pipeline
         return pit_error_set(error, -ENOMEM, "no memory for the pipeline");
     memset(pipeline, 0, sizeof *pipeline);
     pipeline->config = whole;
-    pipeline->disk = pit_disk_machine();
+    pipeline->disk = whole.disk;
     pipeline->lock = -1;
     pit_sequence_store(&pipeline->control.phase, PIT_PHASE_RUN);
     code = pit_pipeline_plan(pipeline, error);

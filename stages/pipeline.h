@@ -71,6 +71,10 @@ struct pit_pipeline_config {
     uint64_t segment_bytes; /* [64 MiB] */
     enum pit_journal_sync sync;
 
+    const struct pit_disk *disk; /* NULL = the machine's, likewise the next two */
+    const struct pit_clock *clock;
+    const struct pit_network *network;
+
     struct pit_notes notes; /* lines for people while it starts; may be empty */
     /* During a long recovery, about once a second; NULL where not wanted. */
     void (*progress)(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands);

@@ -223,7 +223,7 @@ static int make_local(struct pit_pipeline *pipeline, struct pit_error *error)
         .startup = pipeline->startup,
         .startup_count = pipeline->startup_count,
         .time_ns_min = pipeline->last_time_ns,
-        .clock = pit_clock_machine(),
+        .clock = pipeline->config.clock,
         .control = &pipeline->control,
     };
     pit_pipeline_allocate_near(pipeline, pipeline->front);
@@ -244,8 +244,8 @@ static int make_egress(struct pit_pipeline *pipeline, struct pit_error *error)
         sources[k] = (struct pit_egress_source){.output = pipeline->matchers[k].output,
                                                 .cursor = pipeline->matchers[k].input.cursor};
     struct pit_egress_config config = {
-        .network = pit_network_machine(),
-        .clock = pit_clock_machine(),
+        .network = pipeline->config.network,
+        .clock = pipeline->config.clock,
         .sessions = pipeline->sessions,
         .sources = sources,
         .sources_count = pipeline->config.matchers,
@@ -265,8 +265,8 @@ static int make_egress(struct pit_pipeline *pipeline, struct pit_error *error)
 static int make_gateway(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     struct pit_gateway_config config = {
-        .network = pit_network_machine(),
-        .clock = pit_clock_machine(),
+        .network = pipeline->config.network,
+        .clock = pipeline->config.clock,
         .control = &pipeline->control,
         .input = pipeline->input,
         .sessions = pipeline->sessions,
@@ -340,7 +340,7 @@ static int make_publisher(struct pit_pipeline *pipeline, struct pit_error *error
         .readable_by = pipeline->config.readable_by,
         .event_slots = pipeline->config.event_slots,
         .symbols_max = pipeline->definitions_count,
-        .clock = pit_clock_machine(),
+        .clock = pipeline->config.clock,
         .rings = rings,
         .rings_count = pipeline->config.matchers,
         .memory = pit_pipeline_reserve(&pipeline->publisher_memory),

@@ -411,6 +411,48 @@ static void pipeline_keeps_symbols_on_the_matcher_they_are_given_to_by_name(void
     }
 }
 
+/* The machine's disk, until it breaks. */
+static uint64_t writes_left; /* word */
+
+static int breaking_write(void *context, int file, const void *bytes, size_t count, uint64_t offset)
+{
+    (void)context;
+    uint64_t left = pit_word_load_relaxed(&writes_left);
+    if (left == 0)
+        return -EIO;
+    pit_word_store_relaxed(&writes_left, left - 1);
+    const struct pit_disk *machine = pit_disk_machine();
+    return machine->write(machine->context, file, bytes, count, offset);
+}
+
+static void pipeline_stops_when_the_disk_breaks_and_shows_nothing_that_is_not_durable(void **state)
+{
+    (void)state;
+    for (uint32_t round = 0; round < 4; round++) {
+        struct run run;
+        struct pit_error error = {0};
+        char name[32];
+        snprintf(name, sizeof name, "broken-%u", round);
+        run_prepare(&run, name, round % 2 ? PIT_THREADS_DEDICATED : PIT_THREADS_SHARED, UINT32_MAX);
+        struct pit_disk disk = *pit_disk_machine();
+        disk.write = breaking_write;
+        run.config.disk = &disk;
+        pit_word_store_relaxed(&writes_left, UINT64_MAX);
+        run_start(&run);
+        run_until_answered(&run, 1000);
+        pit_word_store_relaxed(&writes_left, round * 3);
+        while (!pit_pipeline_failed(run.pipeline, &error))
+            nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+        assert_true(error.text[0] != 0);
+        assert_int_equal(pit_pipeline_stop(run.pipeline, 60000, &error), -EIO);
+        pit_pipeline_destroy(run.pipeline);
+        struct pit_replay_result result;
+        replay(run.data, &result);
+        assert_true(run.ends.lasts >= 1000);
+        assert_true(run.ends.lasts <= result.commands);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +465,7 @@ int main(void)
         cmocka_unit_test(pipeline_refuses_a_directory_in_use),
         cmocka_unit_test(pipeline_refuses_configurations_that_contradict_themselves),
         cmocka_unit_test(pipeline_keeps_symbols_on_the_matcher_they_are_given_to_by_name),
+        cmocka_unit_test(pipeline_stops_when_the_disk_breaks_and_shows_nothing_that_is_not_durable),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
