@@ -281,7 +281,7 @@ static int run_replay(const struct bench *bench, struct pit_error *error)
 /* The symbols' names are S0, S1, ... */
 static int measure(struct bench *bench, struct pit_error *error)
 {
-    char names[256][8];
+    char names[256][12];
     struct pit_config_symbol symbols[256];
     memset(symbols, 0, sizeof symbols);
     for (uint32_t i = 0; i < bench->flow.symbols; i++) {
