@@ -8,7 +8,7 @@ import pitline
 
 
 def demo_proves_itself_while_tail_watches():
-    tail = subprocess.Popen([pitline.BINARY, "tail", "demo", "--format", "json", "--count", "200"],
+    tail = subprocess.Popen([pitline.BINARY, "tail", "demo", "--format", "json", "--count", "20000"],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines = []
     reader = threading.Thread(target=lambda: lines.extend(tail.stdout), daemon=True)
@@ -18,7 +18,7 @@ def demo_proves_itself_while_tail_watches():
         tail.wait(timeout=30)
     except subprocess.TimeoutExpired:
         tail.kill()
-        raise AssertionError("tail did not see 200 events during the demo")
+        raise AssertionError("tail did not see 20000 events during the demo")
     reader.join(timeout=10)
     assert tail.returncode == 0, tail.stderr.read()
     kinds = {json.loads(line)["type"] for line in lines}
