@@ -26,6 +26,8 @@ static int machine_open(void *context, const char *path, uint32_t flags)
         mode |= O_CREAT;
     if (flags & PIT_DISK_DIRECT)
         mode |= O_DIRECT | O_DSYNC;
+    if (flags & PIT_DISK_BYPASS)
+        mode |= O_DIRECT;
     int file = open(path, mode, FILE_MODE);
     return file < 0 ? -errno : file;
 }

@@ -12,7 +12,8 @@
 #define PIT_DISK_READ 0x1u
 #define PIT_DISK_WRITE 0x2u
 #define PIT_DISK_CREATE 0x4u
-#define PIT_DISK_DIRECT 0x8u /* O_DIRECT|O_DSYNC: a write is durable when it returns; -EINVAL where refused */
+#define PIT_DISK_DIRECT 0x8u  /* O_DIRECT|O_DSYNC: a write is durable when it returns; -EINVAL where refused */
+#define PIT_DISK_BYPASS 0x10u /* O_DIRECT alone: durable after sync; -EINVAL where refused */
 
 struct pit_disk {
     void *context;

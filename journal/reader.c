@@ -373,6 +373,7 @@ static int judge_end(struct pit_journal_reader *reader, const char *wrong, uint6
         return damaged_block(reader, wrong, found, error);
     reader->torn_bytes = torn + begun;
     reader->ended = true;
+    reader->doubted = false;
     return 0;
 }
 

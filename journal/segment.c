@@ -18,13 +18,11 @@ int pit_journal_put(const struct pit_journal_files *files, int file, const void 
     return result;
 }
 
-int pit_journal_open_file(const struct pit_journal_files *files, const char *name, bool create)
+int pit_journal_open_file(const struct pit_journal_files *files, const char *name)
 {
     char path[PIT_JOURNAL_PATH_BYTES];
     uint32_t flags = PIT_DISK_WRITE;
     path_of(path, files, name);
-    if (create)
-        flags |= PIT_DISK_CREATE;
     if (files->method == PIT_JOURNAL_METHOD_DIRECT)
         flags |= PIT_DISK_DIRECT;
     return files->disk->open(files->disk->context, path, flags);
@@ -41,14 +39,39 @@ int pit_journal_remove_file(const struct pit_journal_files *files, const char *n
 int pit_journal_blank_begin(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name,
                             uint64_t bytes)
 {
-    int file = pit_journal_open_file(files, name, true);
+    char path[PIT_JOURNAL_PATH_BYTES];
+    uint32_t flags = PIT_DISK_WRITE | PIT_DISK_CREATE;
+    path_of(path, files, name);
+    if (files->method == PIT_JOURNAL_METHOD_DIRECT)
+        flags |= PIT_DISK_BYPASS;
+    int file = files->disk->open(files->disk->context, path, flags);
     if (file < 0)
         return file;
     *blank = (struct pit_journal_blank){.file = file, .bytes = bytes};
     return 0;
 }
 
-int pit_journal_blank_slice(const struct pit_journal_files *files, struct pit_journal_blank *blank)
+/* All zeros are written: makes them durable, and opens the file anew as blocks are written to it. */
+static int blank_finish(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name)
+{
+    const struct pit_disk *disk = files->disk;
+    if (files->method != PIT_JOURNAL_METHOD_DIRECT)
+        return 0;
+    int result = disk->sync(disk->context, blank->file);
+    if (result < 0)
+        return result;
+    int file = pit_journal_open_file(files, name);
+    if (file < 0)
+        return file;
+    disk->close(disk->context, blank->file);
+    blank->file = file;
+    return 0;
+}
+
+/* Growing a file with every write durable costs a commit of the file system's own journal each, ten times the time of
+ * one sync at the end, and makes the blocks wait. Where the page cache is between, one sync at the end is a burst that
+ * does the same, so there each slice is synced. */
+int pit_journal_blank_slice(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name)
 {
     const struct pit_disk *disk = files->disk;
     if (files->method == PIT_JOURNAL_METHOD_NEVER) { /* a hole reads as zeros; nobody waits for its blocks */
@@ -60,6 +83,8 @@ int pit_journal_blank_slice(const struct pit_journal_files *files, struct pit_jo
     uint64_t left = blank->bytes - blank->zeroed;
     size_t count = left < PIT_JOURNAL_SLICE_BYTES ? (size_t)left : PIT_JOURNAL_SLICE_BYTES;
     int result = pit_journal_put(files, blank->file, files->zeros, count, blank->zeroed);
+    if (result == 0 && count == left)
+        result = blank_finish(files, blank, name);
     if (result == 0)
         blank->zeroed += count;
     return result;
@@ -115,7 +140,7 @@ int pit_journal_resume(const struct pit_journal_files *files, const struct pit_j
     const struct pit_disk *disk = files->disk;
     char name[PIT_JOURNAL_NAME_BYTES];
     pit_journal_segment_name(name, end->segment_first_block);
-    int file = pit_journal_open_file(files, name, false);
+    int file = pit_journal_open_file(files, name);
     if (file < 0)
         return pit_error_set(error, file, "%s/%s: cannot open for writing: %s", files->directory, name,
                              strerror(-file));

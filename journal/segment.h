@@ -38,8 +38,8 @@ struct pit_journal_blank {
 /* Writes count bytes at offset, durable when it returns as far as the method says so. */
 int pit_journal_put(const struct pit_journal_files *files, int file, const void *bytes, size_t count, uint64_t offset);
 
-/* Opens for writing by the method. */
-int pit_journal_open_file(const struct pit_journal_files *files, const char *name, bool create);
+/* Opens an existing file for writing by the method. */
+int pit_journal_open_file(const struct pit_journal_files *files, const char *name);
 
 /* Removes a file; one that is not there is fine. */
 int pit_journal_remove_file(const struct pit_journal_files *files, const char *name);
@@ -49,8 +49,9 @@ int pit_journal_remove_file(const struct pit_journal_files *files, const char *n
 int pit_journal_blank_begin(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name,
                             uint64_t bytes);
 
-/* Zeroes the next slice. 0 or a negative errno; done when zeroed == bytes. */
-int pit_journal_blank_slice(const struct pit_journal_files *files, struct pit_journal_blank *blank);
+/* Zeroes the next slice. 0 or a negative errno. With the last one (zeroed == bytes) everything becomes durable, and the
+ * file is open by the method. */
+int pit_journal_blank_slice(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name);
 
 /* Closes and removes it. */
 void pit_journal_blank_drop(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name);

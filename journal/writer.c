@@ -177,7 +177,7 @@ static int probe_blank(struct pit_journal *journal)
     int result = pit_journal_blank_begin(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME,
                                          journal->options.segment_bytes);
     if (result == 0)
-        result = pit_journal_blank_slice(&journal->files, &journal->blank);
+        result = pit_journal_blank_slice(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
     if (result < 0)
         pit_journal_blank_drop(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
     return result;
@@ -216,7 +216,7 @@ static int begin_journal(struct pit_journal *journal)
     while (result == 0 && pit_journal_id_half(journal->journal_id) == 0)
         result = disk->random(disk->context, journal->journal_id, sizeof journal->journal_id);
     while (result == 0 && journal->blank.zeroed < journal->blank.bytes)
-        result = pit_journal_blank_slice(&journal->files, &journal->blank);
+        result = pit_journal_blank_slice(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
     if (result == 0)
         result = roll(journal, &journal->blank, PIT_JOURNAL_NEXT_NAME);
     return result;
@@ -435,7 +435,7 @@ static int prepare_urgently(struct pit_journal *journal, struct pit_journal_blan
     int result =
         pit_journal_blank_begin(&journal->files, blank, PIT_JOURNAL_URGENT_NAME, journal->options.segment_bytes);
     while (result == 0 && blank->zeroed < blank->bytes)
-        result = pit_journal_blank_slice(&journal->files, blank);
+        result = pit_journal_blank_slice(&journal->files, blank, PIT_JOURNAL_URGENT_NAME);
     return result;
 }
 
@@ -554,7 +554,7 @@ uint32_t pit_journal_prepare_work(struct pit_journal *journal)
     else if (journal->blank.zeroed >= prepare_to(journal, filled))
         return 0;
     if (result == 0)
-        result = pit_journal_blank_slice(&journal->files, &journal->blank);
+        result = pit_journal_blank_slice(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
     if (result < 0) {
         /* Not final: there is room in the current segment. The disk agent tries for itself when that is full. */
         pit_journal_blank_drop(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);

@@ -31,7 +31,7 @@ void memory_file_resize(struct memory_file *file, size_t size)
 static int memory_open(void *context, const char *path, uint32_t flags)
 {
     struct memory_disk *memory = context;
-    if ((flags & PIT_DISK_DIRECT) && memory->direct_refused_at_open)
+    if ((flags & (PIT_DISK_DIRECT | PIT_DISK_BYPASS)) && memory->direct_refused_at_open)
         return -EINVAL;
     struct memory_file *file = memory_disk_file(memory, path);
     if (!file && !(flags & PIT_DISK_CREATE))
@@ -46,7 +46,7 @@ static int memory_open(void *context, const char *path, uint32_t flags)
         file->exists = true;
     }
     if (flags & PIT_DISK_WRITE)
-        file->direct = (flags & PIT_DISK_DIRECT) != 0;
+        file->direct = (flags & (PIT_DISK_DIRECT | PIT_DISK_BYPASS)) != 0;
     return (int)(file - memory->files);
 }
 
