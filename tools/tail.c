@@ -405,10 +405,11 @@ static const struct argp argp = {
 
 static void handle_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a blocked write ends too */
+    /* A write goes on, so that the last line is whole; who waits for a reader that is stuck signals again. */
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    action.sa_handler = SIG_IGN;
+    action = (struct sigaction){.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &action, NULL);
 }
 
@@ -454,7 +455,7 @@ int pit_tool_tail(int argc, char **argv)
         result = turn(&tail);
     if (tail.write_error == 0 && fflush(stdout) != 0)
         tail.write_error = errno;
-    if (tail.write_error != 0 && tail.write_error != EPIPE && tail.write_error != EINTR) {
+    if (tail.write_error != 0 && tail.write_error != EPIPE) {
         fprintf(stderr, "pitline tail: cannot write: %s\n", strerror(tail.write_error));
         result = -EIO;
     }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,6 +21,7 @@ struct output {
     size_t read; /* lines before this were taken */
     bool ended;
     char *bytes;
+    char seen[4096]; /* the first lines taken, for people */
 };
 
 struct child {
@@ -93,6 +95,7 @@ static const char *expect_line(struct child *child, struct output *output, struc
         char *end = strchr(line, '\n');
         if (end) {
             *end = 0;
+            snprintf(output->seen + strlen(output->seen), sizeof output->seen - strlen(output->seen), "%s\n", line);
             output->read = (size_t)(end + 1 - output->bytes);
             if (strstr(line, text))
                 return line;
@@ -102,7 +105,7 @@ static const char *expect_line(struct child *child, struct output *output, struc
             break;
         live(child, rig);
     }
-    fail_msg("no line with \"%s\"; stdout:\n%s\nstderr:\n%s", text, child->out.bytes, child->err.bytes);
+    fail_msg("no line with \"%s\"; stdout:\n%s\nstderr:\n%s", text, child->out.seen, child->err.seen);
     return NULL;
 }
 
@@ -174,6 +177,7 @@ static void tail_waits_for_the_pipeline_and_survives_its_restart(void **state)
     struct rig *rig = begin(&(struct rig_options){.name = name});
     expect_line(&child, &child.err, rig, "has started");
     rig_define(rig, 0, "BTCUSD");
+    expect_line(&child, &child.out, rig, "BTCUSD"); /* from here on nothing is in a depth that it has still to print */
     uint64_t order = rig_order(rig, 0, PIT_SIDE_BUY, 10050, 25000);
     rig_order(rig, 0, PIT_SIDE_SELL, 10050, 5000);
     const char *line = expect_line(&child, &child.out, rig, " add ");
@@ -188,6 +192,7 @@ static void tail_waits_for_the_pipeline_and_survives_its_restart(void **state)
     rig = begin(&(struct rig_options){.name = name});
     expect_line(&child, &child.err, rig, "has started");
     rig_define(rig, 0, "ETHUSD");
+    expect_line(&child, &child.out, rig, "ETHUSD");
     rig_order(rig, 0, PIT_SIDE_SELL, 2000, 10000);
     line = expect_line(&child, &child.out, rig, " add ");
     assert_non_null(strstr(line, "ETHUSD     add     sell 1.0000 @ 20.00"));
@@ -293,7 +298,10 @@ static void tail_says_it_was_lapped_and_goes_on_from_the_depth(void **state)
     start(&child, arguments);
     json_t *object = expect_json(&child, rig, "depth");
     json_decref(object);
+    int stopped;
     kill(child.pid, SIGSTOP);
+    assert_int_equal(waitpid(child.pid, &stopped, WUNTRACED), child.pid);
+    assert_true(WIFSTOPPED(stopped));
     for (int i = 0; i < 10000; i++) {
         uint64_t order = rig_order(rig, 0, PIT_SIDE_BUY, 100, 1);
         if (i < 9999)
@@ -365,6 +373,32 @@ static void tail_ends_when_nobody_reads_it_any_more(void **state)
     finish(rig);
 }
 
+static void tail_ends_with_a_whole_line_when_a_signal_finds_it_writing(void **state)
+{
+    (void)state;
+    struct rig *rig = begin(&(struct rig_options){0});
+    rig_define(rig, 0, "BTCUSD");
+    for (int i = 0; i < 3000; i++)
+        rig_order(rig, 0, PIT_SIDE_BUY, 100, 1);
+    rig_settle(rig);
+    char *arguments[] = {"tail", rig->name, "--from-start", "--format", "json", NULL};
+    struct child child;
+    start(&child, arguments);
+    uint64_t until_ns = machine_ns() + PATIENCE_NS;
+    int waiting = 0;
+    while (waiting < 60000 && machine_ns() < until_ns) { /* until the pipe is all but full */
+        assert_int_equal(ioctl(child.out.fd, FIONREAD, &waiting), 0);
+        usleep(1000);
+    }
+    kill(child.pid, SIGTERM);
+    while (!child.out.ended && machine_ns() < until_ns)
+        live(&child, rig);
+    assert_true(child.out.ended && child.out.used > 60000);
+    assert_memory_equal(child.out.bytes + child.out.used - 2, "}\n", 2);
+    expect_exit(&child, rig, 0);
+    finish(rig);
+}
+
 static void tail_refuses_wrong_arguments(void **state)
 {
     (void)state;
@@ -390,6 +424,7 @@ int main(void)
         cmocka_unit_test(tail_says_it_was_lapped_and_goes_on_from_the_depth),
         cmocka_unit_test(tail_draws_the_book),
         cmocka_unit_test(tail_ends_when_nobody_reads_it_any_more),
+        cmocka_unit_test(tail_ends_with_a_whole_line_when_a_signal_finds_it_writing),
         cmocka_unit_test(tail_refuses_wrong_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
