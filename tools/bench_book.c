@@ -15,12 +15,13 @@
 #include <sys/mman.h>
 
 #include "book/market.h"
-#include "memory/arena.h"
+#include "ring/check.h"
 #include "tools/flow.h"
 
 #define EVENT_SLOTS 16384u
 #define AHEAD 8u /* commands */
 #define RUNS_MAX 101u
+#define MARKET_BYTES ((size_t)2 << 20) /* of a market without its books; more than it takes */
 
 enum { KEY_FLOW = 256, KEY_COUNT, KEY_RUNS, KEY_SYMBOLS, KEY_RESTING, KEY_SEED, KEY_IDS, KEY_HUGE };
 
@@ -32,7 +33,7 @@ static const struct argp_option options[] = {
     {"resting", KEY_RESTING, "N", 0, "Resting orders over all symbols (default: the flow's own)", 0},
     {"seed", KEY_SEED, "N", 0, "Of the flow (default 1)", 0},
     {"ids", KEY_IDS, "WHOSE", 0, "Orders are named by the exchange's ids or the client's (default: both in turn)", 0},
-    {"huge", KEY_HUGE, NULL, 0, "Books on huge pages where possible", 0},
+    {"huge", KEY_HUGE, NULL, 0, "Books on transparent huge pages, where the kernel has them", 0},
     {0},
 };
 
@@ -55,6 +56,7 @@ struct bench {
     size_t commands_bytes;
     uint64_t filling; /* commands at the start that are not timed */
     uint64_t total;
+    uint64_t orders_max; /* of each symbol */
     struct pit_event *slots;
 };
 
@@ -113,7 +115,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static void define(struct pit_command *command, uint64_t sequence, uint32_t symbol, uint64_t orders_max)
+static void define(struct pit_command *command, uint64_t sequence, uint32_t symbol, uint32_t orders_max)
 {
     *command = (struct pit_command){.sequence = sequence,
                                     .symbol = symbol,
@@ -123,7 +125,7 @@ static void define(struct pit_command *command, uint64_t sequence, uint32_t symb
                                         .price_min = PIT_FLOW_PRICE_MIN,
                                         .price_max = PIT_FLOW_PRICE_MAX,
                                         .quantity_max = PIT_FLOW_QUANTITY_MAX,
-                                        .orders_max = (uint32_t)orders_max,
+                                        .orders_max = orders_max,
                                         .levels_max = (uint32_t)(PIT_FLOW_PRICE_MAX - PIT_FLOW_PRICE_MIN + 1),
                                         .tick_mantissa = 1,
                                         .lot_mantissa = 1,
@@ -169,6 +171,8 @@ static int commands_make(struct bench *bench, struct pit_error *error)
         return code;
     bench->filling = symbols + pit_flow_filling(flow);
     bench->total = bench->filling + arguments->count;
+    /* Four times what rests: room for a symbol that is busier than the others. */
+    bench->orders_max = 1024 + 4 * (pit_flow_filling(flow) / symbols);
     bench->commands_bytes = (bench->total + AHEAD) * sizeof(struct pit_command);
     bench->commands = mmap(NULL, bench->commands_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint64_t *order_id = calloc(bench->total + 1, sizeof *order_id); /* by the flow's number */
@@ -179,12 +183,10 @@ static int commands_make(struct bench *bench, struct pit_error *error)
         return pit_error_set(error, -ENOMEM, "no memory for %llu commands: ask for fewer (--count)",
                              (unsigned long long)bench->total);
     }
-    /* Twice what rests on average over all: room for a symbol that is busier than the others. */
-    const uint64_t orders_max = 1024 + 2 * pit_flow_filling(flow);
     for (uint64_t i = 0; i < bench->total; i++) {
         const uint64_t sequence = i + 1;
         if (i < symbols) {
-            define(&bench->commands[i], sequence, (uint32_t)i, orders_max);
+            define(&bench->commands[i], sequence, (uint32_t)i, (uint32_t)bench->orders_max);
             continue;
         }
         struct pit_flow_operation operation;
@@ -233,18 +235,47 @@ static uint64_t count_rejected(struct pit_market *market, const struct bench *be
     return rejected;
 }
 
+/* Memory for one market: address space for all of it at once, touched only as the books fill. */
+struct block {
+    uint8_t *start;
+    size_t bytes;
+    size_t used;
+};
+
+static void *block_reserve(void *context, size_t bytes, size_t alignment)
+{
+    struct block *block = context;
+    const size_t at = (block->used + alignment - 1) & ~(alignment - 1);
+    PIT_CHECK(at + bytes <= block->bytes);
+    block->used = at + bytes;
+    return block->start + at;
+}
+
+static int block_map(struct block *block, const struct bench *bench, struct pit_error *error)
+{
+    const size_t book_bytes = pit_book_bytes(&bench->commands[0].definition) + 128;
+    block->used = 0;
+    block->bytes = MARKET_BYTES + bench->arguments.symbols * book_bytes;
+    block->start = mmap(NULL, block->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (block->start == MAP_FAILED)
+        return pit_error_set(
+            error, -ENOMEM, "no address space for %zu bytes of books: ask for fewer symbols (--symbols)", block->bytes);
+    if (bench->arguments.huge)
+        madvise(block->start, block->bytes, MADV_HUGEPAGE);
+    return 0;
+}
+
 enum run { RUN_PLAIN = 0, RUN_AHEAD = 1, RUN_COUNT = 2 };
 
-/* One run from an empty market. Returns nanoseconds a command, or the number of refused ones for RUN_COUNT. */
+/* One run from an empty market. *result is nanoseconds a command, or the number of refused ones for RUN_COUNT. */
 static int run_once(const struct bench *bench, enum run run, double *result, struct pit_digest *digest,
                     struct pit_error *error)
 {
-    const struct pit_arena_options arena_options = {.name = "bench", .node = -1, .huge = bench->arguments.huge};
-    struct pit_arena *arena;
-    const int code = pit_arena_create(&arena, &arena_options, error);
+    struct block block;
+    const int code = block_map(&block, bench, error);
     if (code)
         return code;
-    const struct pit_reserve memory = pit_arena_reserve(arena);
+    const struct pit_reserve memory = {.reserve = block_reserve, .context = &block};
     struct pit_market *market = pit_market_create(&memory);
     struct pit_event_sink sink = {.slots = bench->slots,
                                   .mask = EVENT_SLOTS - 1,
@@ -263,7 +294,7 @@ static int run_once(const struct bench *bench, enum run run, double *result, str
         *result = (double)(pit_bench_now_ns() - start_ns) / (double)(end - timed);
     }
     *digest = pit_market_full_digest(market);
-    pit_arena_destroy(arena);
+    munmap(block.start, block.bytes);
     return 0;
 }
 

@@ -237,7 +237,7 @@ static void with_feedback_the_flow_stays_in_step_when_sessions_race(void **state
     for (uint32_t i = 0; pit_flow_names[i]; i++) {
         struct run run = run_open(pit_flow_names[i], random, 2, 2000, true);
         struct race race = {0};
-        const uint32_t count = 1200000;
+        const uint32_t count = 600000;
         for (uint32_t n = 0; n < count; n++) {
             struct pit_flow_operation operation;
             pit_flow_next(run.flow, &operation);
