@@ -61,13 +61,14 @@ static bool has_client_id(const void *context, uint32_t slot)
 static inline uint32_t find_order_id(const struct pit_book *book, uint64_t order_id)
 {
     const struct key key = {.pool = &book->pool, .id = order_id};
-    return pit_id_table_find(&book->by_order_id, pit_id_hash(order_id, 0), has_order_id, &key);
+    return pit_id_table_find(&book->by_order_id, pit_id_hash(&book->by_order_id, order_id, 0), has_order_id, &key);
 }
 
 static inline uint32_t find_client_id(const struct pit_book *book, uint32_t account, uint64_t client_id)
 {
     const struct key key = {.pool = &book->pool, .id = client_id, .account = account};
-    return pit_id_table_find(&book->by_client_id, pit_id_hash(client_id, account), has_client_id, &key);
+    return pit_id_table_find(&book->by_client_id, pit_id_hash(&book->by_client_id, client_id, account), has_client_id,
+                             &key);
 }
 
 /* The order a CANCEL, REDUCE or REPLACE names, or 0. Somebody else's order is as good as none. */

@@ -4,10 +4,11 @@
 #include "book/report.h"
 #include "book/state.h"
 
-/* Where the parts of a book lie in its block, in bytes from its start. */
+/* Where the parts of a book lie in its block, in bytes from its start. What create writes comes first, so that a symbol
+ * nobody trades costs one page. */
 struct layout {
-    size_t level;
     size_t index;
+    size_t level;
     size_t order;
     size_t client_id;
     size_t by_order_id;
@@ -28,8 +29,8 @@ static struct layout layout_of(const struct pit_symbol_definition *definition)
     struct layout layout = {0};
     size_t end = 0;
     part(&end, sizeof(struct pit_book));
-    layout.level = part(&end, sizeof(struct pit_level) * definition->levels_max);
     layout.index = part(&end, pit_price_index_bytes(definition->levels_max));
+    layout.level = part(&end, sizeof(struct pit_level) * definition->levels_max);
     layout.order = part(&end, sizeof(struct pit_order) * slots);
     layout.client_id = part(&end, sizeof(uint64_t) * slots);
     layout.by_order_id = part(&end, pit_id_table_bytes(definition->orders_max));
@@ -43,7 +44,8 @@ size_t pit_book_bytes(const struct pit_symbol_definition *definition)
     return layout_of(definition).bytes;
 }
 
-struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit_symbol_definition *definition)
+struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit_symbol_definition *definition,
+                                 uint64_t secret)
 {
     PIT_CHECK(pit_symbol_definition_valid(definition));
     const struct layout layout = layout_of(definition);
@@ -60,8 +62,8 @@ struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit
     book->pool.order = (struct pit_order *)(at + layout.order);
     book->pool.client_id = (uint64_t *)(at + layout.client_id);
     book->pool.orders_max = definition->orders_max;
-    pit_id_table_create(&book->by_order_id, at + layout.by_order_id, definition->orders_max);
-    pit_id_table_create(&book->by_client_id, at + layout.by_client_id, definition->orders_max);
+    pit_id_table_create(&book->by_order_id, at + layout.by_order_id, definition->orders_max, secret);
+    pit_id_table_create(&book->by_client_id, at + layout.by_client_id, definition->orders_max, secret);
     return book;
 }
 
@@ -238,8 +240,9 @@ void pit_book_apply(struct pit_book *book, const struct pit_command *command, st
 static uint32_t guess_named(const struct pit_book *book, const struct pit_command *command)
 {
     if (command->order_id)
-        return pit_id_table_guess(&book->by_order_id, pit_id_hash(command->order_id, 0));
-    return pit_id_table_guess(&book->by_client_id, pit_id_hash(command->client_id, command->account));
+        return pit_id_table_guess(&book->by_order_id, pit_id_hash(&book->by_order_id, command->order_id, 0));
+    return pit_id_table_guess(&book->by_client_id,
+                              pit_id_hash(&book->by_client_id, command->client_id, command->account));
 }
 
 void pit_book_prefetch(const struct pit_book *book, const struct pit_command *command)
@@ -247,9 +250,10 @@ void pit_book_prefetch(const struct pit_book *book, const struct pit_command *co
     uint32_t slot;
     switch (command->kind) {
     case PIT_COMMAND_NEW:
-        pit_id_table_prefetch(&book->by_order_id, pit_id_hash(command->sequence, 0));
+        pit_id_table_prefetch(&book->by_order_id, pit_id_hash(&book->by_order_id, command->sequence, 0));
         if (command->client_id)
-            pit_id_table_prefetch(&book->by_client_id, pit_id_hash(command->client_id, command->account));
+            pit_id_table_prefetch(&book->by_client_id,
+                                  pit_id_hash(&book->by_client_id, command->client_id, command->account));
         pit_price_index_prefetch(book->index, command->price);
         break;
     case PIT_COMMAND_REPLACE:

@@ -26,8 +26,10 @@ bool pit_symbol_definition_valid(const struct pit_symbol_definition *definition)
 /* Bytes for a book of a valid definition. */
 size_t pit_book_bytes(const struct pit_symbol_definition *definition);
 
-/* Lays out an empty, open book in zeroed memory (aligned to 128). The definition must be valid. */
-struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit_symbol_definition *definition);
+/* Lays out an empty, open book in zeroed memory (aligned to 128). The definition must be valid. secret: see
+ * pit_market_keep_secret. */
+struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit_symbol_definition *definition,
+                                 uint64_t secret);
 
 /* Applies NEW, CANCEL, REDUCE, REPLACE, STATE or a changed price band (SYMBOL) and writes the events. Any bytes are
  * safe: what makes no sense is REJECTED. */

@@ -10,7 +10,8 @@
  * whatever its limit. Doubling is spread over the following inserts, a few entries each: there is never a pause. While
  * it lasts an id is in the old table or in the new one.
  *
- * Nothing ever walks the table to decide anything: its order is invisible.
+ * Nothing ever walks the table to decide anything: its order is invisible. So the hash may have a secret in it: without
+ * one, a client who knows this file can choose ids that all stand in one run, and every lookup near it becomes linear.
  *
  * Writer:   the owner of the book.
  * Memory:   the caller's zeroed block, 12 bytes for each entry of the largest table.
@@ -38,13 +39,15 @@ struct pit_id_table {
     uint64_t *area[2]; /* tables lie in them by turns; area 0 takes the largest */
     uint32_t entries_max;
     uint32_t area_now;
+    uint64_t secret;
 };
 
-/* Two words into 32 well-mixed bits: the folded 128-bit product. */
-static inline uint32_t pit_id_hash(uint64_t id, uint32_t owner)
+/* Two words and the table's secret into 32 well-mixed bits: the folded 128-bit product. */
+static inline uint32_t pit_id_hash(const struct pit_id_table *table, uint64_t id, uint32_t owner)
 {
-    const uint64_t spread = (owner * UINT64_C(0x9fb21c651e98df25)) ^ UINT64_C(0xa0761d6478bd642f);
-    const unsigned __int128 product = (unsigned __int128)(id ^ UINT64_C(0xe7037ed1a0b428db)) * (spread | 1);
+    const uint64_t secret = table->secret, turned = secret << 32 | secret >> 32;
+    const uint64_t spread = (owner * UINT64_C(0x9fb21c651e98df25)) ^ UINT64_C(0xa0761d6478bd642f) ^ turned;
+    const unsigned __int128 product = (unsigned __int128)(id ^ UINT64_C(0xe7037ed1a0b428db) ^ secret) * (spread | 1);
     return (uint32_t)((uint64_t)(product >> 64) ^ (uint64_t)product);
 }
 
@@ -69,10 +72,10 @@ static inline size_t pit_id_table_bytes(uint32_t orders_max)
 }
 
 /* Lays out an empty table in zeroed memory of pit_id_table_bytes, aligned to 64. */
-static inline void pit_id_table_create(struct pit_id_table *table, void *memory, uint32_t orders_max)
+static inline void pit_id_table_create(struct pit_id_table *table, void *memory, uint32_t orders_max, uint64_t secret)
 {
     uint32_t entries = pit_id_table_entries_max(orders_max), area = 0;
-    *table = (struct pit_id_table){.entries_max = entries};
+    *table = (struct pit_id_table){.entries_max = entries, .secret = secret};
     table->area[0] = memory;
     table->area[1] = table->area[0] + entries;
     while (entries > PIT_ID_TABLE_START) {

@@ -69,11 +69,12 @@ static const char *check_order(const struct pit_book *book, uint32_t slot, enum 
         return "book: an order stands in a queue that is not its own";
     if (order->quantity == 0 || order->quantity > book->definition.quantity_max || order->account == 0)
         return "book: an order has a quantity or an account that it could not have come with";
-    if (pit_id_table_find(&book->by_order_id, pit_id_hash(order->order_id, 0), is_slot, &slot) != slot)
+    if (pit_id_table_find(&book->by_order_id, pit_id_hash(&book->by_order_id, order->order_id, 0), is_slot, &slot) !=
+        slot)
         return "book: an order is not found by its order id";
     if (!(order->place & ORDER_NAMED))
         return NULL;
-    const uint32_t hash = pit_id_hash(book->pool.client_id[slot], order->account);
+    const uint32_t hash = pit_id_hash(&book->by_client_id, book->pool.client_id[slot], order->account);
     if (pit_id_table_find(&book->by_client_id, hash, is_slot, &slot) != slot)
         return "book: an order is not found by its client id";
     return NULL;

@@ -15,6 +15,7 @@ struct pit_market {
     struct seat *current; /* of the command in progress; NULL: an unknown symbol's */
     uint64_t events;      /* sum of all seats' digests and of the events of unknown symbols */
     uint64_t events_count;
+    uint64_t secret;
     uint32_t symbols;
     struct seat seat[PIT_SYMBOLS_MAX];
 };
@@ -24,6 +25,11 @@ struct pit_market *pit_market_create(const struct pit_reserve *memory)
     struct pit_market *market = memory->reserve(memory->context, sizeof *market, 128);
     market->memory = *memory;
     return market;
+}
+
+void pit_market_keep_secret(struct pit_market *market, uint64_t secret)
+{
+    market->secret = secret;
 }
 
 /* What the digests cover of an event: all but the ring's sequence. */
@@ -55,7 +61,7 @@ static void seat_define(struct pit_market *market, const struct pit_command *com
     struct seat *seat = &market->seat[command->symbol];
     const size_t bytes = pit_book_bytes(&command->definition);
     void *memory = market->memory.reserve(market->memory.context, bytes, 128);
-    seat->book = pit_book_create(memory, command->symbol, &command->definition);
+    seat->book = pit_book_create(memory, command->symbol, &command->definition, market->secret);
     if (command->symbol >= market->symbols)
         market->symbols = command->symbol + 1;
 }

@@ -38,6 +38,11 @@ struct pit_reserve {
 /* Creates a market without symbols. */
 struct pit_market *pit_market_create(const struct pit_reserve *memory);
 
+/* Gives the books defined from now on a random number to find ids by (0 without this call). Events and digests are the
+ * same whatever it is; but a client who knew it could choose ids with which every command takes as many steps as there
+ * are orders. */
+void pit_market_keep_secret(struct pit_market *market, uint64_t secret);
+
 /* Applies one command: SYMBOL creates a book (ids may come in any order below PIT_SYMBOLS_MAX), the rest goes to its
  * book; an unknown symbol or kind is REJECTED. Folds the events into the digest. */
 void pit_market_apply(struct pit_market *market, const struct pit_command *command, struct pit_event_sink *sink);

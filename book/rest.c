@@ -47,11 +47,12 @@ void pit_book_rest(struct pit_book *book, const struct pit_resting_order *restin
     order->quantity = resting->quantity;
     order->account = resting->account;
     order->place = resting->side == PIT_SIDE_SELL ? ORDER_SELL : 0;
-    pit_id_table_insert(&book->by_order_id, pit_id_hash(resting->order_id, 0), slot);
+    pit_id_table_insert(&book->by_order_id, pit_id_hash(&book->by_order_id, resting->order_id, 0), slot);
     if (resting->client_id) {
         order->place |= ORDER_NAMED;
         book->pool.client_id[slot] = resting->client_id;
-        pit_id_table_insert(&book->by_client_id, pit_id_hash(resting->client_id, resting->account), slot);
+        pit_id_table_insert(&book->by_client_id, pit_id_hash(&book->by_client_id, resting->client_id, resting->account),
+                            slot);
     }
     uint32_t level = level_take(book, resting->side, resting->price);
     order_place(order, level);
@@ -65,9 +66,9 @@ void pit_book_remove(struct pit_book *book, uint32_t slot)
     pit_level_unlink(&book->level[level], book->pool.order, slot);
     if (!book->level[level].head)
         level_drop(book, pit_order_side(order), level);
-    pit_id_table_remove(&book->by_order_id, pit_id_hash(order->order_id, 0), slot);
+    pit_id_table_remove(&book->by_order_id, pit_id_hash(&book->by_order_id, order->order_id, 0), slot);
     if (order->place & ORDER_NAMED) {
-        uint32_t hash = pit_id_hash(book->pool.client_id[slot], order->account);
+        uint32_t hash = pit_id_hash(&book->by_client_id, book->pool.client_id[slot], order->account);
         pit_id_table_remove(&book->by_client_id, hash, slot);
     }
     pit_order_release(&book->pool, slot);

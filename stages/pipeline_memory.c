@@ -116,6 +116,11 @@ int pit_pipeline_markets(struct pit_pipeline *pipeline, struct pit_error *error)
             return code;
         struct pit_reserve reserve = pit_pipeline_reserve(&matcher->memory);
         matcher->market = pit_market_create(&reserve);
+        uint64_t secret;
+        code = pipeline->disk->random(pipeline->disk->context, &secret, sizeof secret);
+        if (code)
+            return pit_error_set(error, code, "no random numbers: %s", strerror(-code));
+        pit_market_keep_secret(matcher->market, secret);
     }
     return 0;
 }

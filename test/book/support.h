@@ -54,12 +54,17 @@ static inline void *zeroed(size_t bytes)
     return memset(memory, 0, bytes);
 }
 
-static inline struct desk *desk_open(const struct pit_symbol_definition *definition)
+static inline struct desk *desk_open_secret(const struct pit_symbol_definition *definition, uint64_t secret)
 {
     struct desk *desk = calloc(1, sizeof *desk);
     assert_non_null(desk);
-    desk->book = pit_book_create(zeroed(pit_book_bytes(definition)), 7, definition);
+    desk->book = pit_book_create(zeroed(pit_book_bytes(definition)), 7, definition, secret);
     return desk;
+}
+
+static inline struct desk *desk_open(const struct pit_symbol_definition *definition)
+{
+    return desk_open_secret(definition, 0);
 }
 
 static inline void desk_close(struct desk *desk)

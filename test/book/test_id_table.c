@@ -32,7 +32,7 @@ static void run(uint32_t orders_max, uint32_t hash_bits, uint32_t steps, uint64_
     struct desk_table *desk = calloc(1, sizeof *desk);
     assert_non_null(desk);
     void *memory = zeroed(pit_id_table_bytes(orders_max));
-    pit_id_table_create(&desk->table, memory, orders_max);
+    pit_id_table_create(&desk->table, memory, orders_max, 0);
     uint32_t count = 0;
     bool filling = true;
     for (uint32_t step = 0; step < steps; step++) {
@@ -97,13 +97,13 @@ static void doubling_keeps_every_order_findable(void **state)
     enum { MANY = 100000 };
     struct pit_id_table table;
     void *memory = zeroed(pit_id_table_bytes(MANY));
-    pit_id_table_create(&table, memory, MANY);
+    pit_id_table_create(&table, memory, MANY, 0);
     const uint32_t start = table.mask + 1;
     for (uint32_t slot = 1; slot <= MANY; slot++) {
-        pit_id_table_insert(&table, pit_id_hash(slot, 3), slot);
+        pit_id_table_insert(&table, pit_id_hash(&table, slot, 3), slot);
         for (uint32_t back = 0; back < 20 && back < slot; back++) {
             const struct key key = {.slot = slot - back * (slot / 20)};
-            assert_int_equal(pit_id_table_find(&table, pit_id_hash(key.slot, 3), same, &key), key.slot);
+            assert_int_equal(pit_id_table_find(&table, pit_id_hash(&table, key.slot, 3), same, &key), key.slot);
         }
     }
     assert_int_equal(start, PIT_ID_TABLE_START);
@@ -111,11 +111,48 @@ static void doubling_keeps_every_order_findable(void **state)
     free(memory);
 }
 
+/* The steps from where an id should stand to where it does, of all of them together. */
+static uint64_t steps_to_find(uint64_t secret, const uint64_t *ids, uint32_t count)
+{
+    struct pit_id_table table;
+    void *memory = zeroed(pit_id_table_bytes(count));
+    uint64_t steps = 0;
+    pit_id_table_create(&table, memory, count, secret);
+    for (uint32_t slot = 1; slot <= count; slot++)
+        pit_id_table_insert(&table, pit_id_hash(&table, ids[slot - 1], 3), slot);
+    while (table.old_entries)
+        pit_id_table_move(&table);
+    for (uint32_t at = 0; at <= table.mask; at++)
+        if (table.entries[at])
+            steps += (at - (uint32_t)(table.entries[at] >> 32)) & table.mask;
+    free(memory);
+    return steps;
+}
+
+/* Ids that all stand at one place when the secret is known are as good as any when it is another. */
+static void ids_chosen_for_one_secret_do_not_crowd_under_another(void **state)
+{
+    (void)state;
+    enum { MANY = 2000 };
+    const struct pit_id_table known = {.secret = 0};
+    uint64_t *ids = calloc(MANY, sizeof *ids);
+    assert_non_null(ids);
+    uint64_t random = seed_choose("ids_chosen_for_one_secret_do_not_crowd_under_another");
+    for (uint64_t found = 0, id = 1; found < MANY; id++)
+        if (pit_id_hash(&known, id, 3) % (2 * 2048) < 8)
+            ids[found++] = id;
+    assert_true(steps_to_find(0, ids, MANY) > MANY * UINT64_C(500));
+    for (int i = 0; i < 50; i++)
+        assert_true(steps_to_find(random_next(&random), ids, MANY) < MANY * UINT64_C(8));
+    free(ids);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_finds_what_is_in_it_and_nothing_else),
         cmocka_unit_test(doubling_keeps_every_order_findable),
+        cmocka_unit_test(ids_chosen_for_one_secret_do_not_crowd_under_another),
     };
     return cmocka_run_group_tests_name("id table", tests, NULL, NULL);
 }
