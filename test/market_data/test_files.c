@@ -260,7 +260,9 @@ static void restart(bool killed)
     uint64_t order = rig_order(rig, 0, PIT_SIDE_BUY, 100, 5);
     rig_settle(rig);
     struct pit_md *old = open_reader(name);
-    uint64_t instance = instance_of(name);
+    uint64_t instance = instance_of(name), status = 0;
+    char path[PIT_MD_PATH_BYTES + 16];
+    int fd = open(path_of(path, name, "events"), O_RDONLY);
     if (killed)
         rig_kill(rig);
     else
@@ -271,6 +273,9 @@ static void restart(bool killed)
     assert_int_equal(rig->agent.init(rig->agent.state, NULL), 0);
     rig->shown = true;
     assert_int_equal(pit_md_status(old), PIT_MD_REPLACED);
+    assert_int_equal(pread(fd, &status, 8, offsetof(struct pit_md_events_header, status)), 8);
+    assert_int_equal(status, killed ? PIT_MD_REPLACED : PIT_MD_STOPPED); /* removed files are out of reach */
+    close(fd);
     assert_true(instance_of(name) != instance);
     rig_define(rig, 0, "NEW");
     rig_settle(rig);

@@ -313,6 +313,7 @@ static void a_lapped_reader_knows_how_much_it_lost_and_is_exact_again_from_the_i
 }
 
 static struct {
+    struct rig *rig;
     struct pit_agent agent;
     struct pit_md *md;
     struct pit_md_depth before;
@@ -323,6 +324,7 @@ static struct {
 
 static uint32_t look_while_working(void *agent_state)
 {
+    sweep.rig->now_ns += 1000000; /* time enough for images */
     uint32_t done = sweep.agent.do_work(agent_state);
     if (!sweep.armed)
         return done;
@@ -352,6 +354,7 @@ static void no_image_is_written_in_the_midst_of_a_command(void **state)
     }
     rig_settle(rig);
     struct pit_md *md = open_reader(rig);
+    sweep.rig = rig;
     sweep.agent = rig->agent;
     sweep.md = md;
     sweep.armed = true;
