@@ -71,9 +71,9 @@ struct pit_price_index *pit_price_index_create(void *memory, uint32_t levels_max
     PIT_CHECK(levels_max >= 1 && levels_max <= PIT_LEVELS_MAX);
     struct pit_price_index *index = memory;
     uint8_t *at = (uint8_t *)memory + lines(sizeof *index);
-    index->price = (int64_t *)at;
-    /* n prices make at most n - 1 nodes; node 0 stands for none. */
-    index->nodes = (struct pit_price_node *)(at + lines(sizeof(int64_t) * levels_max));
+    /* n prices make at most n - 1 nodes; node 0 stands for none. It is written here, so it lies next to the header. */
+    index->nodes = (struct pit_price_node *)at;
+    index->price = (int64_t *)(at + lines(sizeof(struct pit_price_node) * levels_max));
     index->nodes[0].tag = TAG_FREE;
     index->nodes_touched = 1;
     index->levels_max = levels_max;

@@ -1,6 +1,6 @@
 /* book/state.h - what a book is made of. For the files of book/ only.
  *
- *   | struct pit_book | levels | price index | orders | client ids | by order id | by client id |
+ *   | struct pit_book | price index | levels | orders | client ids | by order id | by client id |
  *
  * A price index gives the level of a price, a level is the queue of its orders, and two tables find an order by the
  * exchange's id or by its client's. The best price of each side stands ready, so that "does it trade?" is one
