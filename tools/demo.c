@@ -4,8 +4,10 @@
  * journal is replayed, every journaled digest is compared, and the digest of the final state must equal the live one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -52,23 +54,27 @@ static int prepare(struct demo *demo)
     return 0;
 }
 
-/* Starts the order flow. Its own summary would only confuse: it goes to a file beside the journal. */
+/* Starts the order flow. Its own summary would only confuse: it goes to a file beside the journal. Spawned, not forked:
+ * a fork would make the pipeline copy its pages as it writes to them. A process group of its own, since Ctrl-C is for
+ * the demo, which ends the flow in order. */
 static int start_load(struct demo *demo)
 {
     char log[96];
     snprintf(log, sizeof log, "%s/load.log", demo->directory);
-    fflush(stdout);
-    demo->load = fork();
-    if (demo->load < 0)
-        return fail("the order flow cannot be started");
-    if (demo->load > 0)
-        return 0;
-    if (!freopen(log, "w", stdout) || dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
-        _exit(127);
-    setpgid(0, 0); /* Ctrl-C is for the demo, which ends the flow in order */
-    execl(demo->program, "pitline", "load", "--address", demo->address, "--flow", "mixed", "--seed", "1", "--accounts",
-          "4", "--count", "0", "--quiet", (char *)NULL);
-    _exit(127);
+    const char *const arguments[] = {"pitline", "load",       "--address", demo->address, "--flow", "mixed",   "--seed",
+                                     "1",       "--accounts", "4",         "--count",     "0",      "--quiet", NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    if (posix_spawn_file_actions_init(&actions) != 0 || posix_spawnattr_init(&attributes) != 0)
+        return fail("no memory to start the order flow");
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    int code =
+        posix_spawn(&demo->load, demo->program, &actions, &attributes, (char *const *)(uintptr_t)arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return code == 0 ? 0 : fail("the order flow cannot be started");
 }
 
 static bool load_alive(void *context)
@@ -180,14 +186,15 @@ static int replay(struct demo *demo)
 
 static void print_next(const struct demo *demo)
 {
-    printf("\nWhat to try next:\n");
-    printf("  %s replay %s --verify --book ALFA      # the demo's journal; remove %s when done\n", "pitline",
-           demo->data, demo->directory);
-    printf("  pitline run --name mine --data ./mine --symbol ABC   # a pipeline of your own, and in other terminals\n");
-    printf("  pitline tail mine                                     # its market data\n");
-    printf("  pitline load --address unix:/tmp/pitline-mine.sock --flow exchange --count 1000000\n");
-    if (strcmp(demo->program, "/usr/bin/pitline") != 0 && strcmp(demo->program, "/usr/local/bin/pitline") != 0)
-        printf("(pitline is %s)\n", demo->program);
+    printf("\nWhat to try next (pitline is %s):\n\n", demo->program);
+    printf("  pitline replay %s --verify --book ALFA\n", demo->data);
+    printf("      the demo's journal: its digests, and a book at its end; rm -r %s when done\n", demo->directory);
+    printf("  pitline run --name mine --data ./mine --symbol ABC\n");
+    printf("      a pipeline of your own, until Ctrl-C; and then in other terminals:\n");
+    printf("  pitline tail mine --book\n");
+    printf("      its market data, live\n");
+    printf("  pitline load --address unix:/tmp/pitline-mine.sock --flow exchange --symbols ABC\n");
+    printf("      order flow into it\n");
 }
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
