@@ -47,7 +47,7 @@ struct pit_publisher_config {
     uint32_t event_slots; /* of the event ring (64 bytes each): a power of two, EVENT_SLOTS_MIN .. MAX */
     uint32_t symbols_max; /* 1 .. PIT_SYMBOLS_MAX; about 1.2 KB of shared memory each. A symbol id beyond is not
                              published, and counted */
-    const struct pit_clock *clock; /* for the sign of life only (monotonic_ns) */
+    const struct pit_clock *clock; /* for the sign of life and the pace of images; utc_ns once, for the header */
     struct pit_ring *const *rings; /* the matchers' output rings (slots: struct pit_event); create adds a reader to
                                       each. Copied */
     uint32_t rings_count;          /* 1 .. PIT_PUBLISHER_RINGS_MAX */
