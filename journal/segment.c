@@ -134,6 +134,17 @@ static int zero_range(const struct pit_journal_files *files, int file, uint64_t 
     return 0;
 }
 
+/* What was read may be in the page cache alone, its writer having been killed before it came to sync; so may be the
+ * segment's name. What follows it and is acknowledged must not hang in the air. */
+static int make_durable(const struct pit_journal_files *files, int file)
+{
+    const struct pit_disk *disk = files->disk;
+    if (files->method == PIT_JOURNAL_METHOD_NEVER)
+        return 0;
+    int result = disk->sync(disk->context, file);
+    return result < 0 ? result : disk->sync_directory(disk->context, files->directory);
+}
+
 int pit_journal_resume(const struct pit_journal_files *files, const struct pit_journal_end *end,
                        struct pit_error *error)
 {
@@ -151,11 +162,16 @@ int pit_journal_resume(const struct pit_journal_files *files, const struct pit_j
         to = end->segment_bytes;
     int result =
         size < 0 ? (int)size : zero_range(files, file, end->offset, to < end->segment_bytes ? to : end->segment_bytes);
+    const char *what = "write zeros after the last whole block";
+    if (result == 0) {
+        result = make_durable(files, file);
+        what = "make durable what was found, up to the last whole block";
+    }
     if (result == 0)
         return file;
     disk->close(disk->context, file);
-    return pit_error_set(error, result, "%s/%s: cannot write zeros after the last whole block, at offset %lu: %s",
-                         files->directory, name, end->offset, strerror(-result));
+    return pit_error_set(error, result, "%s/%s: cannot %s, at offset %lu: %s", files->directory, name, what,
+                         end->offset, strerror(-result));
 }
 
 struct begun {

@@ -62,7 +62,8 @@ int pit_journal_blank_use(const struct pit_journal_files *files, struct pit_jour
                           const struct pit_journal_segment_header *header, uint8_t *page);
 
 /* Makes the directory's last segment ready to be written on at end: removes a segment that was only being begun, zeroes
- * the torn tail and what is missing of a file cut short. Returns the open file. -EINVAL as above. */
+ * the torn tail and what is missing of a file cut short, and makes durable what was read. Returns the open file.
+ * -EINVAL as above. */
 int pit_journal_resume(const struct pit_journal_files *files, const struct pit_journal_end *end,
                        struct pit_error *error);
 

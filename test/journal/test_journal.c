@@ -126,6 +126,69 @@ static void restart_goes_on_after_the_last_command(void **state)
     assert_true(end.segment_bytes > SEGMENT_BYTES);
 }
 
+/* The machine's disk, watched: is the segment that is open for writing synced, and are the directory's names? */
+static struct {
+    int segment;
+    bool segment_synced;
+    bool names_synced;
+} watched;
+
+static int watched_open(void *context, const char *path, uint32_t flags)
+{
+    int file = pit_disk_machine()->open(context, path, flags);
+    if ((flags & PIT_DISK_WRITE) && strstr(path, ".journal"))
+        watched.segment = file;
+    return file;
+}
+
+static int watched_sync(void *context, int file)
+{
+    watched.segment_synced |= file == watched.segment;
+    return pit_disk_machine()->sync(context, file);
+}
+
+static int watched_sync_directory(void *context, const char *path)
+{
+    watched.names_synced = true;
+    return pit_disk_machine()->sync_directory(context, path);
+}
+
+static int watched_unlink(void *context, const char *path)
+{
+    watched.names_synced &= strstr(path, ".journal") == NULL;
+    return pit_disk_machine()->unlink(context, path);
+}
+
+/* A process that is killed between a write and its sync leaves a block that reads well and is not on disk; one killed
+ * between rename and sync a segment whose name is not. The next one must not build on either. */
+static void restart_makes_durable_what_it_found(void **state)
+{
+    (void)state;
+    static const enum pit_journal_sync ways[] = {PIT_JOURNAL_SYNC_AUTO, PIT_JOURNAL_SYNC_DATA};
+    struct pit_disk disk = *pit_disk_machine();
+    disk.open = watched_open;
+    disk.sync = watched_sync;
+    disk.sync_directory = watched_sync_directory;
+    disk.unlink = watched_unlink;
+    uint64_t sequence = 1;
+    struct pit_journal *journal = fixture_open(pit_disk_machine(), directory, SEGMENT_BYTES, PIT_JOURNAL_SYNC_NEVER);
+    fixture_block(journal, &sequence, 400, 2);
+    pit_journal_close(journal);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        char begun[300];
+        snprintf(begun, sizeof begun, "%s/%020lu.journal", directory, 2ul + i);
+        FILE *file = fopen(begun, "w");
+        assert_non_null(file);
+        fclose(file);
+        memset(&watched, 0, sizeof watched);
+        journal = fixture_open(&disk, directory, SEGMENT_BYTES, ways[i]);
+        assert_true(watched.segment_synced);
+        assert_true(watched.names_synced);
+        fixture_block(journal, &sequence, 400, 2);
+        pit_journal_close(journal);
+    }
+}
+
 static void empty_directory_is_not_a_journal(void **state)
 {
     (void)state;
@@ -253,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(journal_reads_back_what_was_written_with_fdatasync, set_up, tear_down),
         cmocka_unit_test_setup_teardown(journal_reads_back_what_was_written_without_sync, set_up, tear_down),
         cmocka_unit_test_setup_teardown(restart_goes_on_after_the_last_command, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(restart_makes_durable_what_it_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(empty_directory_is_not_a_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_are_not_for_everybody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lock_is_refused_to_a_second_process, set_up, tear_down),
