@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLOW_SHARES 16384u      /* what the shares of a profile add up to */
+#define FLOW_SHARES 16384u /* what the shares of a profile add up to */
+#define FLOW_STEER_UNIT (INT64_C(1) << 20)
 #define FLOW_PRESUMED_AGE 4096u /* operations for each account and a few; about as long as an answer is under way */
 
 const char *const pit_flow_names[] = {"exchange", "itch-like", "mixed", NULL};
@@ -182,12 +183,12 @@ static inline void flow_about(struct pit_flow_operation *operation, const struct
     operation->quantity = 0;
 }
 
-static inline uint32_t flow_draw(struct pit_flow *flow)
+static inline uint32_t flow_draw(const struct pit_flow *flow, uint32_t which)
 {
-    return flow->live[flow_below((uint32_t)flow_random(flow), flow->live_count)];
+    return flow->live[flow_below(which, flow->live_count)];
 }
 
-static void flow_cancel(struct pit_flow *flow, struct pit_flow_operation *operation)
+static void flow_cancel(struct pit_flow *flow, struct pit_flow_operation *operation, uint32_t which)
 {
     operation->kind = PIT_FLOW_CANCEL;
     if (flow->table) {
@@ -202,16 +203,16 @@ static void flow_cancel(struct pit_flow *flow, struct pit_flow_operation *operat
             return;
         }
     }
-    uint32_t index = flow_draw(flow);
+    uint32_t index = flow_draw(flow, which);
     flow_about(operation, &flow->orders[index]);
     flow_unlink(flow, index);
     flow_live_remove(flow, index);
     flow_release(flow, index);
 }
 
-static void flow_reduce(struct pit_flow *flow, struct pit_flow_operation *operation)
+static void flow_reduce(struct pit_flow *flow, struct pit_flow_operation *operation, uint32_t which)
 {
-    uint32_t index = flow_draw(flow);
+    uint32_t index = flow_draw(flow, which);
     struct flow_order *order = &flow->orders[index];
     operation->kind = PIT_FLOW_REDUCE;
     flow_about(operation, order);
@@ -227,9 +228,9 @@ static void flow_reduce(struct pit_flow *flow, struct pit_flow_operation *operat
     order->quantity -= off;
 }
 
-static void flow_replace(struct pit_flow *flow, struct pit_flow_operation *operation)
+static void flow_replace(struct pit_flow *flow, struct pit_flow_operation *operation, uint32_t which)
 {
-    uint32_t index = flow_draw(flow);
+    uint32_t index = flow_draw(flow, which);
     struct flow_order *order = &flow->orders[index];
     uint64_t random = flow_random(flow);
     struct flow_symbol *symbol = &flow->symbols[order->symbol];
@@ -262,31 +263,33 @@ void pit_flow_next(struct pit_flow *flow, struct pit_flow_operation *operation)
         return;
     }
     /* Too few or too many orders rest: some cancels become orders, or the other way; at most one operation in 100. */
-    int32_t missing = (int32_t)flow->target - (int32_t)flow->live_count;
-    int32_t shift = (int32_t)((int64_t)missing * (FLOW_SHARES / 12) / (int32_t)flow->target);
+    int64_t missing = (int64_t)flow->target - (int64_t)flow->live_count;
+    int32_t shift = (int32_t)(missing * flow->steer / FLOW_STEER_UNIT);
     int32_t shift_max = (int32_t)FLOW_SHARES / 100;
     shift = shift < -shift_max ? -shift_max : shift > shift_max ? shift_max : shift;
-    int32_t draw = (int32_t)(flow_random(flow) >> 50);
+    uint64_t random = flow_random(flow); /* the upper bits say what comes, the lower ones which order */
+    int32_t draw = (int32_t)(random >> 50);
+    uint32_t which = (uint32_t)random;
     if (flow->live_count == 0) {
         flow_new(flow, operation, PIT_TIF_GTC, false);
         return;
     }
     if (flow->free == FLOW_NONE) {
-        flow_cancel(flow, operation);
+        flow_cancel(flow, operation, which);
         return;
     }
     if ((draw -= profile->share_gtc + shift) < 0)
         flow_new(flow, operation, PIT_TIF_GTC, false);
     else if ((draw -= profile->share_cancel - shift) < 0)
-        flow_cancel(flow, operation);
+        flow_cancel(flow, operation, which);
     else if ((draw -= profile->share_ioc) < 0)
         flow_new(flow, operation, PIT_TIF_IOC, false);
     else if ((draw -= profile->share_fok) < 0)
         flow_new(flow, operation, PIT_TIF_FOK, false);
     else if ((draw -= profile->share_reduce) < 0)
-        flow_reduce(flow, operation);
+        flow_reduce(flow, operation, which);
     else
-        flow_replace(flow, operation);
+        flow_replace(flow, operation, which);
 }
 
 void pit_flow_gone(struct pit_flow *flow, uint64_t order)
@@ -374,6 +377,7 @@ int pit_flow_create(struct pit_flow **flow, const struct pit_flow_options *optio
     made->symbols_count = options->symbols;
     made->accounts = options->accounts;
     made->target = (uint32_t)target;
+    made->steer = (int64_t)(FLOW_SHARES / 12) * FLOW_STEER_UNIT / made->target;
     made->presumed_age = (options->accounts + UINT64_C(3)) * FLOW_PRESUMED_AGE;
     made->wander_mask = flow_power_of_two(made->target / options->symbols / 16) - 1;
     made->orders_count = (uint32_t)(target + target / 2 + 4096);

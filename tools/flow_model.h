@@ -77,6 +77,7 @@ struct pit_flow {
     uint32_t accounts;
     uint32_t target; /* resting orders */
     uint32_t wander_mask;
+    int64_t steer; /* shares a missing order moves, times FLOW_STEER_UNIT */
     uint32_t live_count;
     uint32_t free;
     uint32_t orders_count;
