@@ -4,7 +4,7 @@
  * exception, in an output ring: the matcher stage stores `command` in a CANCELLED, REJECTED or STATE that ends its
  * command. It is not the book's and not in the digests.)
  * The sequence belongs to the ring (its writer stores it when the event is published); everything after it is a pure
- * function of the commands and is what the digests cover.
+ * function of the commands, and everything after the time is what the digests cover.
  *
  * One command gives, in this order:
  *   NEW      REJECTED | ACCEPTED, TRADE*, then RESTED if a part rests after trading, CANCELLED if a part may not rest.

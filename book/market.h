@@ -2,9 +2,10 @@
  *
  * Pure, like the book: memory comes from the caller's reserve function, and only when a symbol is defined.
  *
- * Digests. Every book has a rolling xxHash over its own events in order. A market's event digest is a sum over its
- * books (and over events of unknown symbols), so the digest of the whole is the sum of the parts' however the symbols
- * are spread over matchers: one thread or many, a live run or a replay, give the same number.
+ * Digests. Every book has a rolling xxHash over its own events in order, all of an event but its time: the time decides
+ * nothing, and without it the same commands on another day give the same number. A market's event digest is a sum over
+ * its books (and over events of unknown symbols), so the digest of the whole is the sum of the parts' however the
+ * symbols are spread over matchers: one thread or many, a live run or a replay, give the same number.
  */
 #ifndef PIT_BOOK_MARKET_H
 #define PIT_BOOK_MARKET_H

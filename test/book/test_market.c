@@ -201,7 +201,7 @@ static void digest_does_not_depend_on_the_ring(void **state)
     stall_close(small);
 }
 
-static void digest_notices_every_field_of_an_event(void **state)
+static void digest_notices_every_field_of_an_event_but_its_time(void **state)
 {
     (void)state;
     /* Line 0 through an order that rests, line 1 through one that is replaced. */
@@ -229,7 +229,7 @@ static void digest_notices_every_field_of_an_event(void **state)
         }
         const struct pit_digest a = pit_market_event_digest(stall[0]->market);
         const struct pit_digest b = pit_market_event_digest(stall[1]->market);
-        assert_true(a.events != b.events);
+        assert_true((a.events != b.events) == (variant != 0)); /* 0: the same command at another time */
         assert_int_equal(a.events_count, b.events_count);
         stall_close(stall[0]);
         stall_close(stall[1]);
@@ -272,7 +272,7 @@ static void fixed_flow_gives_the_fixed_digest(void **state)
     fprintf(stderr, "# events %016" PRIx64 " of %" PRIu64 ", state %016" PRIx64 " of %" PRIu64 "\n", digest.events,
             digest.events_count, digest.state, digest.orders);
     assert_digest_equal(digest, (struct pit_digest){
-                                    .events = UINT64_C(0xdee850ed8abcc0fb),
+                                    .events = UINT64_C(0xbe2e6d49b958c992),
                                     .events_count = 66050,
                                     .state = UINT64_C(0x226f11c945440faf),
                                     .orders = 199,
@@ -444,7 +444,7 @@ int main(void)
         cmocka_unit_test(largest_book_starts_at_once),
         cmocka_unit_test(digest_does_not_depend_on_how_symbols_are_spread),
         cmocka_unit_test(digest_does_not_depend_on_the_ring),
-        cmocka_unit_test(digest_notices_every_field_of_an_event),
+        cmocka_unit_test(digest_notices_every_field_of_an_event_but_its_time),
         cmocka_unit_test(state_digest_is_of_what_rests_not_of_how_it_came),
         cmocka_unit_test(fixed_flow_gives_the_fixed_digest),
         cmocka_unit_test(any_bytes_are_safe),

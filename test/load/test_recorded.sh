@@ -1,6 +1,6 @@
 #!/bin/sh
 # The recorded feed through the real binary and the real wire: the agreement must reach what a plain price-time book
-# reaches, in both groupings, and both runs must end in the same state. Skipped (77) where the recording is absent.
+# reaches, in both groupings, and both runs must give the same events and end in the same state. Skipped (77) where the recording is absent.
 #   test_recorded.sh PITLINE RECORDED-FLOW.SH FEED
 set -eu
 PITLINE=$1
@@ -11,7 +11,7 @@ if [ ! -r "$feed" ]; then
     echo "$feed is not here: skipped"
     exit 77
 fi
-states=
+digests=
 for threads in shared dedicated; do
     RUN_ARGS="--threads $threads"
     export RUN_ARGS
@@ -24,11 +24,11 @@ for threads in shared dedicated; do
         echo "$threads: too little agreement: $last"
         exit 1
     fi
-    states="$states $(echo "$output" | sed -n 's/.*state-digest \([0-9a-f]*\).*/\1/p')"
+    digests="$digests $(echo "$output" | sed -n 's/^events-digest \([0-9a-f]*\) state-digest \([0-9a-f]*\).*/\1-\2/p')"
 done
 # shellcheck disable=SC2086 # two words are meant
-set -- $states
+set -- $digests
 if [ $# -ne 2 ] || [ "$1" != "$2" ]; then
-    echo "shared and dedicated ended in different states: $states"
+    echo "shared and dedicated differ: $digests"
     exit 1
 fi
