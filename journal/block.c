@@ -166,7 +166,7 @@ const char *pit_journal_block_check(const uint8_t *bytes, uint64_t count, const 
                                                                : "a block does not start with PBLK";
     if (pit_journal_block_claims(bytes, header->journal_id, count) == 0)
         return "a block's length is out of bounds";
-    if (header->crc != pit_journal_crc_without(bytes, header->bytes, offsetof(struct pit_journal_block_header, crc)))
+    if (!pit_journal_block_whole(bytes, header->bytes))
         return "a block's checksum is wrong";
     if (header->journal_id != place->journal_id)
         return "a block belongs to another journal";

@@ -101,6 +101,21 @@ void fixture_block(struct pit_journal *journal, uint64_t *sequence, uint32_t com
     assert_int_equal(pit_journal_durable(journal), *sequence - 1);
 }
 
+void fixture_goes_on(const struct pit_disk *disk, uint64_t salt, uint64_t from)
+{
+    struct pit_journal_end end;
+    struct pit_error error = {0};
+    struct pit_journal *journal = fixture_open(disk, DIRECTORY, SEGMENT_BYTES, PIT_JOURNAL_SYNC_AUTO);
+    uint64_t sequence = from + 1;
+    fixture_block(journal, &sequence, 30, salt);
+    fixture_block(journal, &sequence, 300, salt);
+    pit_journal_close(journal);
+    if (fixture_read(disk, DIRECTORY, salt, &end, NULL, &error) < 0)
+        fail_msg("%s", error.text);
+    assert_int_equal(end.sequence, sequence - 1);
+    assert_int_equal(end.torn_bytes, 0);
+}
+
 uint64_t fixture_seed(void)
 {
     const char *text = getenv("PIT_SEED");

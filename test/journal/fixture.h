@@ -11,6 +11,20 @@
 
 #include "journal/writer.h"
 
+#include "ring/sequence.h"
+
+/* Every byte where that is quick; under a sanitizer, which makes a reader's buffers dear, every STEPth. */
+#if defined(__SANITIZE_ADDRESS__) || defined(PIT_UNDER_TSAN)
+#define STEP 29
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define STEP 29
+#endif
+#endif
+#ifndef STEP
+#define STEP 1
+#endif
+
 #define DIRECTORY "journal"
 #define SEGMENT_BYTES PIT_JOURNAL_SEGMENT_BYTES_MIN
 
@@ -28,6 +42,9 @@ struct pit_journal *fixture_open(const struct pit_disk *disk, const char *direct
 
 /* Appends commands from *sequence on and writes them as one block. */
 void fixture_block(struct pit_journal *journal, uint64_t *sequence, uint32_t commands, uint64_t salt);
+
+/* Recovery of DIRECTORY up to sequence from, some more commands, and everything reads back. */
+void fixture_goes_on(const struct pit_disk *disk, uint64_t salt, uint64_t from);
 
 /* PIT_SEED or one of its own; printed. */
 uint64_t fixture_seed(void);

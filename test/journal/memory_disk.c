@@ -28,6 +28,18 @@ void memory_file_resize(struct memory_file *file, size_t size)
     file->size = size;
 }
 
+/* Brings [from, from + count) of a file to the medium, and its size. */
+static void to_medium(struct memory_file *file, uint64_t from, size_t count)
+{
+    if (file->size > file->medium_size) {
+        file->medium = realloc(file->medium, file->size);
+        memset(file->medium + file->medium_size, 0, file->size - file->medium_size);
+    }
+    file->medium_size = file->size;
+    if (count)
+        memcpy(file->medium + from, file->bytes + from, count);
+}
+
 static int memory_open(void *context, const char *path, uint32_t flags)
 {
     struct memory_disk *memory = context;
@@ -45,6 +57,8 @@ static int memory_open(void *context, const char *path, uint32_t flags)
         strncpy(file->path, path, sizeof file->path - 1);
         file->exists = true;
     }
+    if (flags & PIT_DISK_WRITE)
+        file->durable = (flags & PIT_DISK_DIRECT) != 0;
     if (flags & PIT_DISK_WRITE)
         file->direct = (flags & (PIT_DISK_DIRECT | PIT_DISK_BYPASS)) != 0;
     return (int)(file - memory->files);
@@ -115,14 +129,17 @@ static int memory_write(void *context, int file, const void *bytes, size_t count
         memory_file_resize(to, offset + count);
     }
     memcpy(to->bytes + offset, bytes, count);
+    if (memory->cache && to->durable)
+        to_medium(to, offset, count);
     return 0;
 }
 
 static int memory_sync(void *context, int file)
 {
     struct memory_disk *memory = context;
-    (void)file;
     memory->syncs++;
+    if (memory->cache && memory->fail_sync_code == 0)
+        to_medium(handle(memory, file), 0, handle(memory, file)->size);
     return memory->fail_sync_code;
 }
 
@@ -131,6 +148,11 @@ static int memory_sync_directory(void *context, const char *path)
     struct memory_disk *memory = context;
     (void)path;
     memory->directory_syncs++;
+    for (int i = 0; i < MEMORY_FILES_MAX; i++) {
+        struct memory_file *file = &memory->files[i];
+        memcpy(file->medium_path, file->path, sizeof file->path);
+        file->medium_exists = file->exists;
+    }
     return 0;
 }
 
@@ -228,8 +250,10 @@ void memory_disk_init(struct memory_disk *memory, uint64_t seed)
 
 void memory_disk_free(struct memory_disk *memory)
 {
-    for (int i = 0; i < MEMORY_FILES_MAX; i++)
+    for (int i = 0; i < MEMORY_FILES_MAX; i++) {
         free(memory->files[i].bytes);
+        free(memory->files[i].medium);
+    }
 }
 
 void memory_disk_copy(struct memory_disk *memory, const struct memory_disk *from)
@@ -242,5 +266,31 @@ void memory_disk_copy(struct memory_disk *memory, const struct memory_disk *from
         memory->files[i].bytes = malloc(from->files[i].size ? from->files[i].size : 1);
         memory->files[i].room = from->files[i].size;
         memcpy(memory->files[i].bytes, from->files[i].bytes, from->files[i].size);
+        memory->files[i].medium = NULL;
+        memory->files[i].medium_size = 0;
+    }
+}
+
+void memory_disk_crash(struct memory_disk *memory, struct memory_disk *from)
+{
+    memory_disk_init(memory, next_random(from));
+    for (int i = 0; i < MEMORY_FILES_MAX; i++) {
+        const struct memory_file *was = &from->files[i];
+        struct memory_file *is = &memory->files[i];
+        bool named = strcmp(was->path, was->medium_path) == 0 && was->exists == was->medium_exists;
+        bool latest = named || (next_random(from) & 1);
+        is->exists = latest ? was->exists : was->medium_exists;
+        if (!is->exists)
+            continue;
+        memcpy(is->path, latest ? was->path : was->medium_path, sizeof is->path);
+        memory_file_resize(is, next_random(from) & 1 ? was->size : was->medium_size);
+        for (size_t at = 0; at < is->size; at += 4096) {
+            size_t end = at + 4096 < is->size ? at + 4096 : is->size;
+            bool cached = next_random(from) & 1;
+            size_t have = cached ? was->size : was->medium_size;
+            const uint8_t *bytes = cached ? was->bytes : was->medium;
+            if (have > at)
+                memcpy(is->bytes + at, bytes + at, (have < end ? have : end) - at);
+        }
     }
 }

@@ -15,11 +15,18 @@ struct memory_file {
     size_t room;
     bool exists;
     bool direct;
+    /* With a cache: what is on the medium. */
+    char medium_path[256];
+    uint8_t *medium;
+    size_t medium_size;
+    bool medium_exists;
+    bool durable; /* a write goes through the cache: PIT_DISK_DIRECT */
 };
 
 struct memory_disk {
     struct pit_disk disk;
     struct memory_file files[MEMORY_FILES_MAX];
+    bool cache; /* unsynced writes and names may be lost in memory_disk_crash */
     /* Faults. */
     int fail_write_code;    /* what a failing write returns */
     uint64_t fail_write_in; /* the how-manieth write from now on fails; 0 = none */
@@ -41,7 +48,11 @@ void memory_disk_free(struct memory_disk *memory);
 
 struct memory_file *memory_disk_file(struct memory_disk *memory, const char *path);
 
-/* A copy of everything in from, as it would be found after a crash now. */
+/* What would be found if the machine stopped now: of what was not synced each page and each name is there or not.
+ * Requires cache. */
+void memory_disk_crash(struct memory_disk *memory, struct memory_disk *from);
+
+/* A copy of everything in from, as it would be found if the process stopped now. */
 void memory_disk_copy(struct memory_disk *memory, const struct memory_disk *from);
 
 void memory_file_resize(struct memory_file *file, size_t size);

@@ -8,17 +8,10 @@
 
 #include "journal/block.h"
 #include "memory_disk.h"
-#include "ring/sequence.h"
 
 #define SALT 6
-/* A sanitizer makes a round some ten times dearer. */
-#if defined(__SANITIZE_ADDRESS__) || defined(PIT_UNDER_TSAN)
-#define ROUNDS 80
-#define RESEALED_ROUNDS 400
-#else
-#define ROUNDS 600
-#define RESEALED_ROUNDS 1500
-#endif
+#define ROUNDS (STEP == 1 ? 600 : 80)
+#define RESEALED_ROUNDS (STEP == 1 ? 1500u : 400u)
 #define PAGE PIT_JOURNAL_PAGE_BYTES
 #define KEPT_BYTES (150u * PAGE) /* of the second segment, so that a round is quick */
 
@@ -181,7 +174,7 @@ static void resealed_mutations_stay_in_bounds(void **state)
     uint64_t sum = 0;
     uint64_t records = 0;
     write_small(&base);
-    for (int round = 0; round < RESEALED_ROUNDS; round++) {
+    for (uint32_t round = 0; round < RESEALED_ROUNDS; round++) {
         struct pit_journal_reader *reader;
         struct pit_journal_record record;
         struct pit_error error = {0};
