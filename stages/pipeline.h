@@ -76,8 +76,9 @@ struct pit_pipeline_config {
     const struct pit_network *network;
 
     struct pit_notes notes; /* lines for people while it starts; may be empty */
-    /* During a long recovery, about once a second; NULL where not wanted. */
-    void (*progress)(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands);
+    /* During recovery, about every hundredth of a second; NULL where not wanted. Returns false to give up: create then
+     * returns -ECANCELED, and the journal is as it was. */
+    bool (*progress)(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands);
     void *progress_context;
 };
 
@@ -89,7 +90,8 @@ int pit_pipeline_topology(const struct pit_pipeline_config *config, struct pit_t
                           struct pit_error *error);
 
 /* 0; -EWOULDBLOCK: another process uses the directory; -EINVAL: the configuration contradicts itself, the machine, or
- * the journal; others: damage, disk, network, memory. error says what, where, and what to do. */
+ * the journal; -ECANCELED: progress gave up; others: damage, disk, network, memory. error says what, where, and what to
+ * do. */
 int pit_pipeline_create(struct pit_pipeline **pipeline, const struct pit_pipeline_config *config,
                         struct pit_error *error);
 

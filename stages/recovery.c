@@ -12,13 +12,12 @@
 #include "pitline/market_data.h"
 #include "stages/pipeline_parts.h"
 
-#define PROGRESS_EVERY 100000u
-#define PROGRESS_NS 1000000000u
+#define PROGRESS_EVERY 20000u
 
 struct recovery {
     struct pit_pipeline *pipeline;
     uint64_t begun_ns;
-    uint64_t told_ns;
+    bool given_up;
 };
 
 static uint64_t now_ns(void)
@@ -70,24 +69,20 @@ static bool on_event(void *context, const struct pit_command *command, const str
         past->last_price = event->price;
         past->last_quantity = event->quantity;
     }
-    return true;
+    return !recovery->given_up;
 }
 
 static void on_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands)
 {
     struct recovery *recovery = context;
     const struct pit_pipeline_config *config = &recovery->pipeline->config;
-    uint64_t now = now_ns();
-    if (!config->progress || now - recovery->told_ns < PROGRESS_NS)
-        return;
-    recovery->told_ns = now;
-    config->progress(config->progress_context, bytes_done, bytes_total, commands);
+    if (config->progress && !config->progress(config->progress_context, bytes_done, bytes_total, commands))
+        recovery->given_up = true; /* the next event ends it */
 }
 
 static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     struct recovery recovery = {.pipeline = pipeline, .begun_ns = now_ns()};
-    recovery.told_ns = recovery.begun_ns;
     struct pit_market *markets[PIT_MATCHERS_MAX];
     for (uint32_t k = 0; k < pipeline->config.matchers; k++)
         markets[k] = pipeline->matchers[k].market;
@@ -98,7 +93,7 @@ static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
         .assign_context = &recovery,
         .defining = on_defining,
         .defining_context = &recovery,
-        .event = pipeline->config.market_data ? on_event : NULL,
+        .event = on_event,
         .event_context = &recovery,
         .progress = on_progress,
         .progress_context = &recovery,
@@ -108,6 +103,9 @@ static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
     int code = pit_replay(pipeline->disk, pipeline->config.directory, &options, &result, error);
     if (code != 0 && code != -ENOENT)
         return code;
+    if (result.stopped)
+        return pit_error_set(error, -ECANCELED, "told to stop while recovering the journal in %s: it is as it was",
+                             pipeline->config.directory);
     pipeline->end = result.end;
     pipeline->last_time_ns = result.end.time_ns;
     pipeline->recovered = (struct pit_pipeline_recovered){.commands = result.commands,

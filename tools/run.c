@@ -12,6 +12,7 @@
 
 #define ARGUMENTS_MAX 64u
 #define WATCH_NS 100000000u
+#define PROGRESS_NS 1000000000u
 #define DEMO_SECONDS 10u
 #define DEMO_SECONDS_MAX 86400u
 
@@ -157,11 +158,19 @@ static void say(void *context, const char *line)
 
 const struct pit_notes pit_run_notes = {.say = say};
 
-void pit_run_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands)
+bool pit_run_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands)
 {
-    (void)context;
+    uint64_t *told_ns = context, now = pit_status_now_ns();
+    if (*told_ns == 0)
+        *told_ns = now;
+    if (pit_run_await_signal(0))
+        return false;
+    if (now - *told_ns < PROGRESS_NS)
+        return true;
+    *told_ns = now;
     printf("journal: recovering, %3.0f %%, %.1f million commands\n",
            bytes_total ? 100.0 * (double)bytes_done / (double)bytes_total : 100.0, (double)commands / 1e6);
+    return true;
 }
 
 int pit_run_watch(struct pit_pipeline *pipeline, struct pit_status *status, const struct pit_config *config, bool quiet,
@@ -231,9 +240,14 @@ static int run(const struct pit_config *config, bool quiet)
     struct pit_pipeline *pipeline = NULL;
     struct pit_pipeline_config whole = config->pipeline;
     whole.notes = pit_run_notes;
+    uint64_t told_ns = 0;
     whole.progress = pit_run_progress;
-    if (pit_pipeline_create(&pipeline, &whole, &error) != 0)
-        return complain(&error, 1);
+    whole.progress_context = &told_ns;
+    int created = pit_pipeline_create(&pipeline, &whole, &error);
+    if (created == -ECANCELED)
+        printf("stopped: %s\n", error.text);
+    if (created != 0)
+        return created == -ECANCELED ? 0 : complain(&error, 1);
     int status = 0;
     if (pit_pipeline_start(pipeline, &error) != 0) {
         status = complain(&error, 1);

@@ -22,7 +22,9 @@ int pit_run_watch(struct pit_pipeline *pipeline, struct pit_status *status, cons
 
 /* Lines for people, on stdout. */
 extern const struct pit_notes pit_run_notes;
-void pit_run_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands);
+
+/* Tells of a recovery, once a second; context: a uint64_t, 0, for when it last did. False once a signal came. */
+bool pit_run_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands);
 
 /* pitline run --demo[=SECONDS]. Returns the exit status. threads: as on the command line, or NULL. */
 struct pit_demo_options {

@@ -346,6 +346,36 @@ static void pipeline_refuses_to_change_more_of_a_symbol_than_its_band(void **sta
     run_stop(&run);
 }
 
+static bool give_up(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t commands)
+{
+    uint64_t *asked = context;
+    assert_true(bytes_done <= bytes_total && commands > 0);
+    return ++*asked < 2;
+}
+
+static void pipeline_gives_a_recovery_up_when_told(void **state)
+{
+    (void)state;
+    struct run run;
+    run_prepare(&run, "given-up", PIT_THREADS_SHARED, 60000);
+    run_start(&run);
+    run_until_answered(&run, 60000 + SYMBOLS);
+    struct pit_digest before = run_stop(&run);
+
+    uint64_t asked = 0;
+    struct pit_error error = {0};
+    run_prepare(&run, "given-up", PIT_THREADS_SHARED, 0);
+    run.config.progress = give_up;
+    run.config.progress_context = &asked;
+    assert_int_equal(pit_pipeline_create(&run.pipeline, &run.config, &error), -ECANCELED);
+    assert_int_equal(asked, 2);
+
+    run.config.progress = NULL;
+    run_start(&run);
+    struct pit_digest after = run_stop(&run);
+    assert_memory_equal(&after, &before, sizeof after);
+}
+
 static void pipeline_refuses_a_directory_in_use(void **state)
 {
     (void)state;
@@ -462,6 +492,7 @@ int main(void)
         cmocka_unit_test(pipeline_of_an_idle_run_keeps_the_state),
         cmocka_unit_test(pipeline_adds_symbols_and_changes_bands_at_a_restart),
         cmocka_unit_test(pipeline_refuses_to_change_more_of_a_symbol_than_its_band),
+        cmocka_unit_test(pipeline_gives_a_recovery_up_when_told),
         cmocka_unit_test(pipeline_refuses_a_directory_in_use),
         cmocka_unit_test(pipeline_refuses_configurations_that_contradict_themselves),
         cmocka_unit_test(pipeline_keeps_symbols_on_the_matcher_they_are_given_to_by_name),
