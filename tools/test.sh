@@ -46,7 +46,7 @@ if [ "${1:-}" != quick ]; then
         build build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
     suite build-tsan --timeout-multiplier 6
     step "build: gcc -O0" build build-debug -Dbuildtype=debug
-    step "one journal, four builds, one digest" \
+    step "the same commands, four builds, live and replayed: one digest" \
         python3 test/e2e/across_builds.py build build-clang build-debug build-asan
     step "install and use" python3 test/e2e/installed.py build
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""One journal, several builds: across_builds.py BUILD... - every build replays what every other build wrote, live in
-both groupings, to the same digests."""
+"""The same commands, several builds: across_builds.py BUILD... - every build runs them live in both groupings, and every
+build replays what every other one wrote: all to the same digests."""
 import os
 import sys
 import tempfile
@@ -26,6 +26,6 @@ with tempfile.TemporaryDirectory(prefix="pitline-builds-") as directory:
                 answers.setdefault((binary, threads), set()).add(found)
 for (binary, threads), found in answers.items():
     print(binary, threads, *found)
-    if len(found) != 1:
-        sys.exit("the builds disagree about one journal")
-print("%d journals, %d builds: every journal gave one digest" % (len(answers), len(builds)))
+if len(set.union(*answers.values())) != 1:
+    sys.exit("the same commands gave different digests")
+print("%d live runs, replayed by %d builds each: one digest" % (len(answers), len(builds)))

@@ -224,7 +224,7 @@ static void recovered_books_are_in_the_first_images(void **state)
 static void define_symbols(struct rig *rig, uint32_t symbols)
 {
     for (uint32_t i = 0; i < symbols; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "S%u", i);
         rig_define(rig, i, name);
     }
