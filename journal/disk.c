@@ -29,7 +29,11 @@ static int machine_open(void *context, const char *path, uint32_t flags)
     if (flags & PIT_DISK_BYPASS)
         mode |= O_DIRECT;
     int file = open(path, mode, FILE_MODE);
-    return file < 0 ? -errno : file;
+    if (file < 0)
+        return -errno;
+    if (!(flags & PIT_DISK_WRITE))
+        posix_fadvise(file, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint: the kernel reads further ahead */
+    return file;
 }
 
 static int machine_close(void *context, int file)
