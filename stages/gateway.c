@@ -22,6 +22,19 @@ void pit_gateway_activate(struct pit_gateway *gateway, struct pit_gateway_sessio
     gateway->active[gateway->active_count++] = pit_gateway_number(gateway, session);
 }
 
+/* Hears, or does not hear, of connections that wait. */
+static void listen_to(struct pit_gateway *gateway, bool on)
+{
+    const struct pit_network *network = gateway->network;
+    gateway->deaf = !on;
+    for (uint32_t i = 0; i < gateway->listeners_count; i++) {
+        if (!on)
+            network->poller_remove(network->context, gateway->poller, gateway->listeners[i]);
+        else if (network->poller_add(network->context, gateway->poller, gateway->listeners[i]) < 0)
+            gateway->deaf = true;
+    }
+}
+
 /* Takes one connection. Returns false when there is none, or none can be taken now. */
 static bool take_connection(struct pit_gateway *gateway, int listener)
 {
@@ -30,6 +43,11 @@ static bool take_connection(struct pit_gateway *gateway, int listener)
     if (!pit_gateway_may_say(gateway))
         return false;
     int socket = network->accept(network->context, listener, peer, sizeof peer);
+    if (socket < 0 && socket != -EAGAIN) { /* it goes on waiting: not to spin on it, the next look is in a while */
+        pit_gateway_count(&gateway->counters.accepts_failed, 1);
+        if (!gateway->deaf)
+            listen_to(gateway, false);
+    }
     if (socket < 0)
         return false;
     bool spare = gateway->normal_count >= gateway->limits.sessions_max;
@@ -124,6 +142,8 @@ static void scan(struct pit_gateway *gateway)
     if (gateway->now_ns - gateway->scanned_ns < SCAN_NS)
         return;
     gateway->scanned_ns = gateway->now_ns;
+    if (gateway->deaf)
+        listen_to(gateway, true);
     for (uint32_t i = 0; i < gateway->sessions_count; i++) {
         struct pit_gateway_session *session = &gateway->sessions[i];
         switch (session->state) {
@@ -149,10 +169,12 @@ static void stop_listening(struct pit_gateway *gateway)
 {
     const struct pit_network *network = gateway->network;
     for (uint32_t i = 0; i < gateway->listeners_count; i++) {
-        network->poller_remove(network->context, gateway->poller, gateway->listeners[i]);
+        if (!gateway->deaf)
+            network->poller_remove(network->context, gateway->poller, gateway->listeners[i]);
         network->close(network->context, gateway->listeners[i]);
     }
     gateway->listeners_count = 0;
+    gateway->deaf = false;
 }
 
 /* The phase is DRAIN: nothing more enters the input ring, and every session gets a turn in which it is closed. */

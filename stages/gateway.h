@@ -104,6 +104,7 @@ struct pit_gateway_counters {
     uint64_t sessions;         /* open now, closing ones included */
     uint64_t sessions_opened;  /* since the start */
     uint64_t sessions_refused; /* sessions_max */
+    uint64_t accepts_failed;   /* for want of file descriptors or memory; tried again and again */
     uint64_t logons;
     uint64_t logons_failed;     /* unknown account or wrong proof */
     uint64_t logons_late;       /* closed for logon_ms */

@@ -80,6 +80,7 @@ struct pit_gateway {
 
     int listeners[PIT_GATEWAY_ADDRESSES_MAX];
     uint32_t listeners_count;
+    bool deaf; /* the listeners are not in the poller: the machine has no handle or memory for one more connection */
     int poller;
     int idle_poller;   /* watches nothing: to sleep on while sockets are left unread on purpose */
     uint32_t *handles; /* handle -> 1 + session number; 0 = no session's */

@@ -47,8 +47,11 @@ static int fake_accept(void *context, int listener, char *peer, size_t peer_byte
 {
     struct fake_network *fake = context;
     at(fake, listener);
+    fake->accepts++;
     for (int i = 1; i < fake->next; i++) {
         if (fake->handles[i].waiting && fake->handles[i].of == listener) {
+            if (fake->fail_accept)
+                return -fake->fail_accept;
             fake->handles[i].waiting = false;
             snprintf(peer, peer_bytes, "client %d", i);
             return i;

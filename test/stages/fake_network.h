@@ -36,6 +36,8 @@ struct fake_network {
     struct fake_handle handles[FAKE_HANDLES];
     int next;
     int fail_listen; /* errno that listen returns, 0 = none */
+    int fail_accept; /* likewise, while a connection waits */
+    int accepts;     /* how often it was asked */
     struct pit_decoder *decoder;
 };
 

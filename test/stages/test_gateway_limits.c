@@ -1,6 +1,7 @@
 /* test/stages/test_gateway_limits.c - the gateway's limits and the answers to those who reach them. */
 #include "rig.h"
 
+#include <errno.h>
 #include <string.h>
 
 static void send_orders(struct rig *rig, int client, uint32_t first, uint32_t count)
@@ -327,11 +328,52 @@ static void gateway_closes_a_client_whose_connection_broke_while_it_was_not_read
     rig_destroy(rig);
 }
 
+static void gateway_does_not_spin_on_a_connection_it_has_no_handle_for(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){0});
+    int before = rig_logon(rig, 1);
+    rig->fake->fail_accept = EMFILE;
+    int client = fake_connect(rig->fake);
+    rig->fake->accepts = 0;
+    for (int i = 0; i < 100; i++)
+        rig_settle(rig);
+    assert_int_equal(rig->fake->accepts, 1);
+    assert_int_equal(pit_gateway_counters(rig->gateway)->accepts_failed, 1);
+    send_orders(rig, before, 1, 1); /* the others go on */
+    rig_settle(rig);
+    rig_match(rig, 1);
+    rig_settle(rig);
+    rig_expect(rig, before, PIT_MESSAGE_ACCEPTED);
+
+    rig->fake->fail_accept = 0;
+    rig_sleep_ms(rig, 20);
+    rig_settle(rig);
+    rig_expect(rig, client, PIT_MESSAGE_CHALLENGE);
+    rig_destroy(rig);
+}
+
+static void gateway_drains_though_it_has_no_handle_for_a_connection(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){0});
+    rig->fake->fail_accept = ENFILE;
+    fake_connect(rig->fake);
+    rig_settle(rig);
+    rig_phase(rig, PIT_PHASE_DRAIN);
+    rig_sleep_ms(rig, 20);
+    rig_settle(rig);
+    assert_true(pit_gateway_drained(rig->gateway));
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gateway_tells_one_too_many_politely),
         cmocka_unit_test(gateway_survives_a_storm_of_connections),
+        cmocka_unit_test(gateway_does_not_spin_on_a_connection_it_has_no_handle_for),
+        cmocka_unit_test(gateway_drains_though_it_has_no_handle_for_a_connection),
         cmocka_unit_test(gateway_throttles_a_session_but_not_the_others),
         cmocka_unit_test(gateway_closes_a_malformed_client_and_no_other),
         cmocka_unit_test(gateway_does_not_wait_for_a_logon_for_ever),
