@@ -110,7 +110,8 @@ static int chunk_add(struct pit_arena *arena, size_t bytes)
     if (!chunk)
         return -ENOMEM;
     chunk->bytes = bytes;
-    if (arena->huge)
+    bool huge = arena->huge && arena->statistics.bytes_mapped + bytes <= PIT_ARENA_HUGE_BYTES_MAX;
+    if (huge)
         chunk->start = map_huge(arena, bytes);
     if (chunk->start) {
         arena->statistics.bytes_huge += bytes;
@@ -120,7 +121,7 @@ static int chunk_add(struct pit_arena *arena, size_t bytes)
             free(chunk);
             return -ENOMEM;
         }
-        if (madvise(chunk->start, bytes, MADV_HUGEPAGE) == 0)
+        if (madvise(chunk->start, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0 && huge)
             arena->statistics.bytes_transparent += bytes;
     }
     place(arena, chunk->start, bytes);
@@ -274,7 +275,7 @@ char *pit_arena_describe(const struct pit_arena *arena, char text[PIT_ARENA_TEXT
         at = add(text, at, ", %.1f on transparent huge pages where the kernel has them", mib(s->bytes_transparent));
     size_t plain = s->bytes_mapped - s->bytes_huge - s->bytes_transparent;
     if (plain)
-        at = add(text, at, ", %.1f on ordinary pages (transparent huge pages are off)", mib(plain));
+        at = add(text, at, ", %.1f on ordinary pages", mib(plain));
     if (s->huge_error == -ENOMEM)
         at = add(text, at, "; not enough reserved huge pages (raise vm.nr_hugepages)");
     else if (s->huge_error)

@@ -22,7 +22,8 @@
 #include "pitline/error.h"
 
 #define PIT_ARENA_NODE_ANY (-1)
-#define PIT_ARENA_BYTES_MAX ((size_t)1 << 44) /* in one arena, when its options say nothing */
+#define PIT_ARENA_BYTES_MAX ((size_t)1 << 44)      /* in one arena, when its options say nothing */
+#define PIT_ARENA_HUGE_BYTES_MAX ((size_t)4 << 30) /* of one arena on huge pages: see options.huge */
 #define PIT_ARENA_CHUNK_BYTES ((size_t)2 << 20)
 #define PIT_ARENA_ALIGNMENT_MAX ((size_t)2 << 20)
 #define PIT_ARENA_NAME_BYTES 32u
@@ -35,7 +36,9 @@ struct pit_arena_options {
     size_t bytes_first; /* size of the first chunk, mapped at once; 0 = when the first block is taken */
     size_t bytes_max;   /* in all chunks together; 0 = PIT_ARENA_BYTES_MAX */
     int node;           /* prefer this NUMA node's memory, or PIT_ARENA_NODE_ANY */
-    bool huge;          /* try the kernel's reserved huge pages first (vm.nr_hugepages), else transparent ones */
+    bool huge;          /* try the kernel's reserved huge pages first (vm.nr_hugepages), else transparent ones; beyond
+                           PIT_ARENA_HUGE_BYTES_MAX mapped, ordinary ones: thousands of large blocks, each hardly touched,
+                           would otherwise take 2 MiB for every page in use. false: ordinary pages only */
     bool prefault;      /* touch every page when a chunk is mapped */
 };
 

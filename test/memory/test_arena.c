@@ -183,6 +183,25 @@ static void wishes_that_cannot_be_met_are_told_not_fatal(void **state)
     pit_arena_destroy(arena);
 }
 
+/* Ten thousand symbols with room for many orders each: address space is cheap, huge pages under all of it are not. */
+static void huge_pages_end_where_they_would_waste_memory(void **state)
+{
+    (void)state;
+    struct pit_arena *arena =
+        arena_make((struct pit_arena_options){.name = "many", .node = PIT_ARENA_NODE_ANY, .huge = true});
+    for (int i = 0; i < 8; i++)
+        assert_non_null(pit_arena_take(arena, (size_t)1 << 30, 128));
+    struct pit_arena_statistics statistics = pit_arena_statistics(arena);
+    assert_true(statistics.bytes_mapped >= (size_t)8 << 30);
+    assert_true(statistics.bytes_huge + statistics.bytes_transparent <= PIT_ARENA_HUGE_BYTES_MAX);
+    pit_arena_destroy(arena);
+
+    arena = arena_make((struct pit_arena_options){.name = "plain", .node = PIT_ARENA_NODE_ANY});
+    assert_non_null(pit_arena_take(arena, 4 * MIB, 128));
+    assert_int_equal(pit_arena_statistics(arena).bytes_transparent, 0);
+    pit_arena_destroy(arena);
+}
+
 static void market_reserve_gives_zeroed_blocks(void **state)
 {
     (void)state;
@@ -236,6 +255,7 @@ int main(void)
         cmocka_unit_test(large_blocks_cost_memory_only_where_they_are_touched),
 #endif
         cmocka_unit_test(wishes_that_cannot_be_met_are_told_not_fatal),
+        cmocka_unit_test(huge_pages_end_where_they_would_waste_memory),
         cmocka_unit_test(market_reserve_gives_zeroed_blocks),
         cmocka_unit_test(market_reserve_beyond_the_bound_ends_the_process_with_a_message),
     };
