@@ -25,7 +25,7 @@ static bool crash_at_write(uint64_t k, uint64_t seed, bool cut, enum pit_journal
     memory.fail_write_code = -EIO;
     memory.torn = true;
     if (pit_journal_open(&journal, &memory.disk, &options, &end, &error) == 0) {
-        for (int i = 0; i < 14 && !pit_journal_failed(journal, NULL); i++) {
+        for (int i = 0; i < 12 && !pit_journal_failed(journal, NULL); i++) {
             for (int c = 0; c < 12000; c++) {
                 struct pit_command command = fixture_command(sequence, SALT);
                 sequence += pit_journal_append(journal, &command);
