@@ -127,6 +127,8 @@ static int live(struct demo *demo, struct pit_pipeline *pipeline, const struct p
     struct pit_status status;
     pit_status_init(&status, pipeline);
     int code = pit_run_watch(pipeline, &status, config, false, demo->options->seconds, load_alive, demo, &error);
+    if (code < 0 && load_alive(demo))
+        kill(demo->load, SIGKILL); /* nobody will answer it any more */
     bool flow_ended_well = stop_load(demo);
     char line[PIT_STATUS_BYTES];
     pit_status_whole(&status, line);
