@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "tools/tools.h"
@@ -13,6 +14,7 @@
 #define ARGUMENTS_MAX 64u
 #define WATCH_NS 100000000u
 #define PROGRESS_NS 1000000000u
+#define FILES_OWN 128u /* files that a pipeline has open besides its sessions, with some to spare */
 #define DEMO_SECONDS 10u
 #define DEMO_SECONDS_MAX 86400u
 
@@ -137,6 +139,7 @@ void pit_run_hold_signals(void)
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a journal at the limit of a file's size says so itself */
 }
 
 int pit_run_await_signal(uint64_t ns)
@@ -234,6 +237,20 @@ static int stop(struct pit_pipeline *pipeline, const struct pit_config *config, 
     return 0;
 }
 
+/* A session is an open file, and what a login shell allows is less than the sessions a configuration may have. */
+static void allow_files(uint32_t sessions)
+{
+    struct rlimit limit;
+    rlim_t want = sessions + PIT_SESSIONS_SPARE + FILES_OWN;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
+        printf("sessions: %u of them need %llu open files, and this process may have %llu (ulimit -Hn, LimitNOFILE=): "
+               "those beyond have to wait\n",
+               sessions, (unsigned long long)want, (unsigned long long)limit.rlim_cur);
+}
+
 static int run(const struct pit_config *config, bool quiet)
 {
     struct pit_error error = {0};
@@ -241,6 +258,7 @@ static int run(const struct pit_config *config, bool quiet)
     struct pit_pipeline_config whole = config->pipeline;
     whole.notes = pit_run_notes;
     uint64_t told_ns = 0;
+    allow_files(whole.limits.sessions_max);
     whole.progress = pit_run_progress;
     whole.progress_context = &told_ns;
     int created = pit_pipeline_create(&pipeline, &whole, &error);

@@ -8,7 +8,7 @@
 #include "tools/config.h"
 #include "tools/status.h"
 
-/* Holds back SIGINT and SIGTERM (they are waited for) and ignores SIGPIPE. Before any thread starts. */
+/* Holds back SIGINT and SIGTERM (they are waited for) and ignores SIGPIPE and SIGXFSZ. Before any thread starts. */
 void pit_run_hold_signals(void);
 
 /* Waits at most ns for SIGINT or SIGTERM. Returns its number, or 0. */

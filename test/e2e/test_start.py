@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Starts that work, starts that are refused, and what they say."""
 import os
+import resource
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -130,7 +132,69 @@ def check_says_line_and_column():
     pitline.run("check", "-c", os.path.join(root, "docs/pitline.example.yaml"))
 
 
+def config_of(pipeline_directory, text):
+    path = os.path.join(pipeline_directory, "c.yaml")
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+def a_journal_that_cannot_grow_ends_the_run_and_a_restart_goes_on():
+    directory = tempfile.mkdtemp(prefix="pitline-e2e-")
+    config = config_of(directory, "journal: {segment: 4MiB}\n")
+    pipeline = pitline.Pipeline("-c", config, "--quiet", directory=directory)
+    load(pipeline)
+    before = pitline.digests(pitline.run("replay", pipeline.data))[2]
+    resource.prlimit(pipeline.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+    flow = subprocess.run([pitline.BINARY, "load", "--address", pipeline.socket, "--flow", "mixed", "--count", "20000",
+                           "--quiet"], capture_output=True, text=True, timeout=60)
+    output, _ = pipeline.process.communicate(timeout=60)
+    assert pipeline.process.returncode == 1 and "the journal has stopped" in output, (pipeline.process, output)
+    assert flow.returncode == 1, flow
+    with pitline.Pipeline("-c", config, directory=directory) as again:
+        load(again)
+        assert again.stop()[0] == 0
+        assert pitline.digests(pitline.run("replay", again.data, "--verify"))[2] > before
+    shutil.rmtree(directory)
+
+
+def a_demo_whose_disk_fails_says_so():
+    demo = subprocess.Popen([pitline.BINARY, "run", "--demo=60"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True)
+    lines = []
+    for line in demo.stdout:
+        lines.append(line)
+        if line.startswith("ready:"):
+            resource.prlimit(demo.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+    assert demo.wait(timeout=60) == 1 and "the journal has stopped" in "".join(lines), lines
+    kept = [line.split()[-1] for line in lines if line.startswith("what the demo wrote is in ")]
+    assert len(kept) == 1 and os.path.isdir(kept[0]), lines
+    shutil.rmtree(kept[0])
+
+
+def more_sessions_than_a_shell_allows_open_files():
+    directory = tempfile.mkdtemp(prefix="pitline-e2e-")
+    config = config_of(directory, "limits: {sessions: 200}\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        pipeline = pitline.Pipeline("-c", config, directory=directory)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with pipeline:
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(150)]
+        for client in clients:
+            client.settimeout(30)
+            client.connect(pipeline.socket.split(":", 1)[1])
+        assert all(client.recv(4096) for client in clients)
+        for client in clients:
+            client.close()
+        assert pipeline.stop()[0] == 0
+    shutil.rmtree(directory)
+
+
 pitline.main(a_restart_goes_on_where_the_journal_ends, groupings_and_matchers_give_one_digest,
              a_directory_in_use_is_refused, a_torn_tail_is_cut_and_said, damage_stops_the_start_and_names_the_place,
              a_changed_symbol_is_refused_a_new_one_added, an_open_listener_without_keys_is_refused,
-             check_says_line_and_column)
+             check_says_line_and_column, a_journal_that_cannot_grow_ends_the_run_and_a_restart_goes_on,
+             a_demo_whose_disk_fails_says_so, more_sessions_than_a_shell_allows_open_files)
