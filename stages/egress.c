@@ -66,7 +66,7 @@ static void start_closing(struct pit_egress *egress, struct pit_egress_session *
     session->state = PIT_EGRESS_CLOSING;
     session->close_command = note->command;
     session->close_note = note->sequence;
-    session->deadline_ns = egress->clock->monotonic_ns(egress->clock->context) + egress->close_ns;
+    session->deadline_ns = UINT64_MAX;
     session->farewell_bytes = note->bytes;
     memcpy(session->farewell, note->data, note->bytes);
     egress->closing[egress->closing_count++] = pit_egress_number(egress, session);

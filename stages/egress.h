@@ -45,7 +45,7 @@ struct pit_egress_config {
     uint32_t sources_count;
     uint32_t sessions_max; /* the same as the gateway's, 1 .. PIT_SESSIONS_MAX */
     uint32_t outbox_bytes; /* of one session, rounded up to a power of two; 0 = 1 MiB */
-    uint32_t close_ms;     /* how long a closing session may take to get its last reports; 0 = 2000 */
+    uint32_t close_ms;     /* how long a closing session may take to read its last reports; 0 = 2000 */
 };
 
 /* Written by egress, read by anybody with pit_word_load_relaxed. */

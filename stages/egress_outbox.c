@@ -66,11 +66,12 @@ void pit_egress_part(struct pit_egress *egress)
 {
     for (uint32_t i = 0; i < egress->closing_count; i++) {
         struct pit_egress_session *session = &egress->sessions[egress->closing[i]];
-        bool whole = session->close_command <= egress->counters.covered;
-        if (session->parted || (!whole && egress->now_ns < session->deadline_ns))
+        if (session->parted || session->close_command > egress->counters.covered)
             continue;
         session->parted = true;
-        session->late = !whole;
+        session->deadline_ns = egress->now_ns + egress->close_ns;
+        /* Trades of its orders go on: they have nobody to tell. */
+        pit_accounts_remove(&egress->accounts, session->account, pit_egress_number(egress, session));
         if (session->farewell_bytes)
             pit_egress_append(egress, session, session->farewell, session->farewell_bytes);
     }
@@ -79,7 +80,6 @@ void pit_egress_part(struct pit_egress *egress)
 static void end_session(struct pit_egress *egress, struct pit_egress_session *session)
 {
     struct pit_session_board *board = &egress->board[pit_egress_number(egress, session)];
-    pit_accounts_remove(&egress->accounts, session->account, pit_egress_number(egress, session));
     session->state = PIT_EGRESS_FREE;
     pit_egress_count(&egress->counters.sessions_late, session->late);
     pit_egress_count_down(&egress->counters.sessions, 1);

@@ -28,7 +28,7 @@ struct pit_egress_session {
     uint64_t answered;
     uint64_t close_command;
     uint64_t close_note;
-    uint64_t deadline_ns;
+    uint64_t deadline_ns; /* monotonic: for the client to take everything; UINT64_MAX before parted */
     uint8_t *outbox;
     uint32_t farewell_bytes;
     uint8_t farewell[PIT_WIRE_FRAME_BYTES_MAX];
@@ -99,7 +99,9 @@ bool pit_egress_append(struct pit_egress *egress, struct pit_egress_session *ses
 /* bytes more stand in the outbox. */
 void pit_egress_added(struct pit_egress *egress, struct pit_egress_session *session, uint64_t bytes);
 
-/* Puts the farewell behind the last report of those closing sessions that have them all, or whose time is up. */
+/* Puts the farewell behind the last report of those closing sessions that have them all. However long a slow disk makes
+ * that take: a session of the same account that waits for this one must not get its reports. The time limit, for the
+ * client to read them, begins here. */
 void pit_egress_part(struct pit_egress *egress);
 
 /* Sends, once a session. Returns whether anything was sent. */

@@ -22,7 +22,7 @@ enum pit_session_note_kind {
     PIT_SESSION_OPEN = 1,  /* a connection: session, socket */
     PIT_SESSION_LOGON = 2, /* it speaks for account from now on; an older session of the account was closed before */
     PIT_SESSION_SEND = 3,  /* bytes: whole frames to send as they are */
-    PIT_SESSION_CLOSE = 4, /* after every report of commands up to `command` has been sent, or a time limit;
+    PIT_SESSION_CLOSE = 4, /* after every report of commands up to `command`, for which the client has a time limit;
                               data: the farewell, at most one frame */
 };
 

@@ -231,6 +231,26 @@ static void egress_gives_up_a_broken_connection(void **state)
 }
 
 /* A client that takes a few bytes at a time gets every report whole, across the end of its outbox. */
+static void egress_tells_nothing_behind_the_farewell(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){0});
+    int client = rig_logon(rig, 1);
+    rig->fake->handles[client].takes = 0;
+    struct pit_message logout = rig_message(PIT_MESSAGE_LOGOUT);
+    fake_send(rig->fake, client, &logout);
+    rig_settle(rig);
+    struct pit_event trade = trade_of(1, 2, PIT_EVENT_LAST | PIT_EVENT_TAKER_DONE);
+    rig_event(rig, &trade);
+    rig_settle(rig);
+    assert_false(rig_closed(rig, client));
+    rig->fake->handles[client].takes = SIZE_MAX;
+    rig_sleep_ms(rig, 1);
+    rig_settle(rig);
+    rig_expect_bye(rig, client, PIT_REASON_REQUESTED);
+    rig_destroy(rig);
+}
+
 static void egress_sends_on_where_a_send_stopped(void **state)
 {
     (void)state;
@@ -417,6 +437,7 @@ int main(void)
         cmocka_unit_test(egress_knows_an_account_before_its_first_report),
         cmocka_unit_test(egress_shuts_down_a_slow_client_and_no_other),
         cmocka_unit_test(egress_gives_up_a_broken_connection),
+        cmocka_unit_test(egress_tells_nothing_behind_the_farewell),
         cmocka_unit_test(egress_sends_on_where_a_send_stopped),
         cmocka_unit_test(egress_says_when_everything_is_flushed),
         cmocka_unit_test(egress_measures_from_the_commands_time_to_its_last_report),

@@ -341,6 +341,36 @@ static void gateway_closes_the_older_session_of_an_account(void **state)
     rig_destroy(rig);
 }
 
+static void gateway_keeps_a_slow_disks_answers_from_the_newer_session(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.close_ms = 100});
+    int older = rig_logon(rig, 6);
+    struct pit_message order = rig_new(1, 0);
+    fake_send(rig->fake, older, &order);
+    rig_settle(rig);
+    int newer = rig_connect(rig);
+    struct pit_message logon = rig_message(PIT_MESSAGE_LOGON);
+    logon.account = 6;
+    fake_send(rig->fake, newer, &logon);
+    rig_settle(rig);
+    for (uint32_t i = 0; i < 3; i++) { /* much longer than close_ms: it is not the client that is slow */
+        rig_sleep_ms(rig, 1000);
+        rig_settle(rig);
+    }
+    rig_expect_nothing(rig, older);
+    rig_expect_nothing(rig, newer);
+    assert_int_equal(rig_match(rig, 10), 1);
+    rig_settle(rig);
+    assert_int_equal(rig_expect(rig, older, PIT_MESSAGE_ACCEPTED).request, 1);
+    rig_expect_bye(rig, older, PIT_REASON_REQUESTED);
+    rig_expect(rig, newer, PIT_MESSAGE_WELCOME);
+    for (uint32_t i = 0; i < RIG_SYMBOLS; i++)
+        rig_expect(rig, newer, PIT_MESSAGE_SYMBOL);
+    rig_expect_nothing(rig, newer);
+    rig_destroy(rig);
+}
+
 static void gateway_lets_the_last_of_many_logons_win(void **state)
 {
     (void)state;
@@ -557,6 +587,7 @@ int main(void)
         cmocka_unit_test(gateway_shows_no_difference_between_wrong_proof_and_unknown_account),
         cmocka_unit_test(gateway_challenges_everyone_anew),
         cmocka_unit_test(gateway_closes_the_older_session_of_an_account),
+        cmocka_unit_test(gateway_keeps_a_slow_disks_answers_from_the_newer_session),
         cmocka_unit_test(gateway_lets_the_last_of_many_logons_win),
         cmocka_unit_test(gateway_reports_everything_before_a_half_closed_client_goes),
         cmocka_unit_test(gateway_answers_a_logout_after_all_reports),
