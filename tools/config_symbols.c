@@ -145,11 +145,12 @@ static int check_names(const struct pit_config_build *build)
     const struct pit_pipeline_symbol *symbols = build->config->symbols;
     for (uint32_t i = 0; i < build->config->pipeline.symbols_count; i++) {
         for (uint32_t j = 0; j < i; j++) {
+            if (strcmp(symbols[i].definition.name, symbols[j].definition.name) != 0)
+                continue;
             char path[64];
             snprintf(path, sizeof path, "symbols[%u].name", i);
-            if (strcmp(symbols[i].definition.name, symbols[j].definition.name) == 0)
-                return pit_config_fault(build->file, path, -EINVAL, build->error, "a second symbol '%s'",
-                                        symbols[i].definition.name);
+            return pit_config_fault(build->file, path, -EINVAL, build->error, "a second symbol '%s'",
+                                    symbols[i].definition.name);
         }
     }
     return 0;
