@@ -144,6 +144,8 @@ static void scan(struct pit_gateway *gateway)
     gateway->scanned_ns = gateway->now_ns;
     if (gateway->deaf)
         listen_to(gateway, true);
+    if (gateway->stalled_ns)
+        pit_gateway_may_enter(gateway); /* there may be room again, and nobody with a command to notice */
     for (uint32_t i = 0; i < gateway->sessions_count; i++) {
         struct pit_gateway_session *session = &gateway->sessions[i];
         switch (session->state) {
@@ -153,6 +155,12 @@ static void scan(struct pit_gateway *gateway)
                 break;
             pit_gateway_count(&gateway->counters.logons_late, 1);
             pit_gateway_close(gateway, session, PIT_REASON_NOT_PERMITTED, "no logon within the time limit");
+            break;
+        case PIT_GATEWAY_WELCOMING:
+            if (gateway->now_ns - session->heard_ns < gateway->limits.logon_ms * NS_PER_MS)
+                break;
+            pit_gateway_count(&gateway->counters.logons_late, 1);
+            pit_gateway_close(gateway, session, PIT_REASON_NOT_PERMITTED, "the list of symbols is not read");
             break;
         case PIT_GATEWAY_LIVE:
             if (session->paused)

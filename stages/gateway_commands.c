@@ -16,9 +16,7 @@ uint64_t pit_gateway_requests(const struct pit_gateway *gateway, const struct pi
     return answered < session->accepted ? session->accepted - answered : 0;
 }
 
-/* True when the input ring has room for a command. Once it was full it has to have room for many, so that the readers'
- * cursors are not fetched for every single slot. */
-static bool may_enter(struct pit_gateway *gateway)
+bool pit_gateway_may_enter(struct pit_gateway *gateway)
 {
     uint32_t want = 1;
     if (gateway->stalled_ns)
@@ -287,7 +285,7 @@ static bool may_parse(struct pit_gateway *gateway, const struct pit_gateway_sess
         return false;
     if (session->state != PIT_GATEWAY_LIVE || gateway->draining)
         return true;
-    if (!may_enter(gateway) && !overloaded(gateway)) {
+    if (!pit_gateway_may_enter(gateway) && !overloaded(gateway)) {
         gateway->held = true;
         return false;
     }

@@ -123,6 +123,7 @@ void pit_gateway_welcome(struct pit_gateway *gateway, struct pit_gateway_session
     }
     if (session->state == PIT_GATEWAY_TAKING) {
         session->state = PIT_GATEWAY_WELCOMING;
+        session->heard_ns = gateway->now_ns;
         say_welcome(gateway, session);
         pit_gateway_say_now(gateway);
         session->welcome_note = gateway->open_sequence;
@@ -130,6 +131,7 @@ void pit_gateway_welcome(struct pit_gateway *gateway, struct pit_gateway_session
     /* A long list goes in pieces: the next when egress has taken the last, and the client what was before. */
     if (pit_ring_slowest(gateway->notes) < session->welcome_note || pit_word_load_relaxed(&board->backlog))
         return;
+    session->heard_ns = gateway->now_ns;
     for (uint32_t i = 0; i < SYMBOLS_AT_ONCE && session->welcomed < gateway->symbols_count; i++) {
         if (!pit_gateway_may_say(gateway))
             break;

@@ -42,7 +42,7 @@ struct pit_gateway_session {
     uint32_t write;
     uint8_t *buffer;
     uint64_t opened_ns; /* monotonic */
-    uint64_t heard_ns;  /* monotonic: the last bytes */
+    uint64_t heard_ns;  /* monotonic: the last bytes; WELCOMING: when it last took some of the list */
     uint64_t rate_ns;   /* monotonic: when the bucket will be full again */
     uint32_t asked;     /* signs of life asked for since heard_ns */
     uint32_t waits_for; /* TAKING: the session that has to end first, or PIT_ACCOUNTS_NONE */
@@ -192,6 +192,10 @@ bool pit_gateway_parse(struct pit_gateway *gateway, struct pit_gateway_session *
 
 /* Unanswered requests of a session. */
 uint64_t pit_gateway_requests(const struct pit_gateway *gateway, const struct pit_gateway_session *session);
+
+/* True when the input ring has room for a command. Once it was full it has to have room for many, so that the readers'
+ * cursors are not fetched for every single slot. */
+bool pit_gateway_may_enter(struct pit_gateway *gateway);
 
 /* Publishes the commands claimed so far. */
 void pit_gateway_publish(struct pit_gateway *gateway);

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import shutil
 import socket
 import struct
 import tempfile
@@ -254,5 +255,29 @@ def bad_clients_cost_only_themselves():
         pitline.run("replay", pipeline.data, "--verify")
 
 
+def a_client_that_does_not_read_the_symbols_gives_its_place_back():
+    directory = tempfile.mkdtemp(prefix="pitline-welcome-")
+    config = os.path.join(directory, "pitline.yaml")
+    with open(config, "w") as file:
+        file.write("limits: {sessions: 1, logon_ms: 300, close_ms: 100, outbox_bytes: 65536}\nsymbols:\n")
+        file.writelines("  - {name: S%d, orders_max: 1, levels_max: 1}\n" % number for number in range(9000))
+    with pitline.Pipeline("-c", config, directory=directory, symbols=[]) as pipeline:
+        deaf = Client(pipeline.socket)
+        assert deaf.receive()[0] == CHALLENGE
+        deaf.send(LOGON, 1, 1, "python")
+        for _ in range(500):
+            time.sleep(0.02)
+            client = Client(pipeline.socket)
+            if client.receive()[0] == CHALLENGE:
+                break
+            client.socket.close()
+        else:
+            raise AssertionError("the place was never free again")
+        deaf.socket.close()
+        client.socket.close()
+        assert pipeline.stop()[0] == 0
+    shutil.rmtree(directory)
+
+
 pitline.main(orders_of_a_python_client_trade, keys_are_needed_where_they_are_configured,
-             bad_clients_cost_only_themselves)
+             bad_clients_cost_only_themselves, a_client_that_does_not_read_the_symbols_gives_its_place_back)

@@ -149,6 +149,28 @@ static void gateway_closes_silent_sessions(void **state)
     rig_destroy(rig);
 }
 
+static void gateway_closes_silent_sessions_after_the_pipeline_was_stuck(void **state)
+{
+    (void)state;
+    struct rig *rig =
+        rig_create(&(struct rig_options){.input_slots = 16, .limits = {.heartbeat_ms = 1000, .overload_ms = 100}});
+    int client = rig_logon(rig, 1);
+    send_orders(rig, client, 1, 20);
+    rig_settle(rig);
+    rig_sleep_ms(rig, 150);
+    rig_settle(rig);
+    rig_match(rig, 100);
+    rig_settle(rig);
+    for (uint32_t i = 0; i < 300; i++) {
+        rig_sleep_ms(rig, 20);
+        rig_settle(rig);
+    }
+    assert_true(rig_closed(rig, client));
+    assert_int_equal(pit_gateway_counters(rig->gateway)->sessions_silent, 1);
+    assert_true(pit_gateway_counters(rig->gateway)->stalled_ns < UINT64_C(1000000000));
+    rig_destroy(rig);
+}
+
 static void gateway_gives_every_session_its_turn(void **state)
 {
     (void)state;
@@ -378,6 +400,7 @@ int main(void)
         cmocka_unit_test(gateway_closes_a_malformed_client_and_no_other),
         cmocka_unit_test(gateway_does_not_wait_for_a_logon_for_ever),
         cmocka_unit_test(gateway_closes_silent_sessions),
+        cmocka_unit_test(gateway_closes_silent_sessions_after_the_pipeline_was_stuck),
         cmocka_unit_test(gateway_gives_every_session_its_turn),
         cmocka_unit_test(gateway_shares_scarce_room_between_sessions),
         cmocka_unit_test(gateway_waits_for_room_in_the_input_ring),
