@@ -330,6 +330,27 @@ static void foreign_segments_are_refused(void **state)
     memory_disk_free(&other);
 }
 
+static void a_segment_that_lies_about_its_place_is_damage(void **state)
+{
+    (void)state;
+    static const char *const says[] = {"chain of checksums", "first sequence does not follow", "another number"};
+    for (int lie = 0; lie < 3; lie++) {
+        struct memory_disk memory;
+        struct pit_journal_segment_header header;
+        memory_disk_init(&memory, 3);
+        write_segments(&memory, 3);
+        uint8_t *bytes = segment_file(&memory, 1)->bytes;
+        memcpy(&header, bytes, sizeof header);
+        header.previous_crc += lie == 0;
+        header.first_sequence += lie == 1;
+        header.first_block += lie == 2;
+        header.crc = 0;
+        pit_journal_segment_seal(bytes, &header);
+        expect_damage(&memory, -EBADMSG, says[lie]);
+        memory_disk_free(&memory);
+    }
+}
+
 static void another_version_is_named(void **state)
 {
     (void)state;
@@ -430,6 +451,36 @@ static void a_segment_just_begun_is_cut(void **state)
         assert_null(memory_disk_file(&written.memory, DIRECTORY "/next.segment"));
         memory_disk_free(&written.memory);
     }
+}
+
+/* Only the last segment can be one just begun, and it holds no more than one write leaves. */
+static void what_was_not_just_begun_is_not_cut(void **state)
+{
+    (void)state;
+    struct written written;
+    char path[64];
+    write_blocks(&written, small, 4);
+    snprintf(path, sizeof path, "%s/%020d.journal", DIRECTORY, 5);
+    struct memory_file *file = add_file(&written.memory, path, SEGMENT_BYTES);
+    file->bytes[PIT_JOURNAL_BLOCK_BYTES_MAX] = 9;
+    expect_damage(&written.memory, -EBADMSG, "more than an unfinished write leaves");
+    file->bytes[PIT_JOURNAL_BLOCK_BYTES_MAX] = 0;
+    snprintf(path, sizeof path, "%s/%020d.journal", DIRECTORY, 6);
+    add_file(&written.memory, path, SEGMENT_BYTES);
+    expect_damage(&written.memory, -EBADMSG, "other segments follow it");
+    memory_disk_free(&written.memory);
+}
+
+static void a_segment_cut_short_gets_its_zeros_back(void **state)
+{
+    (void)state;
+    struct written written;
+    write_blocks(&written, small, 4);
+    struct memory_file *file = first_file(&written.memory);
+    file->size = written.offset[4] + 5;
+    fixture_goes_on(&written.memory.disk, SALT, written.sequence[4]);
+    assert_int_equal(file->size, SEGMENT_BYTES);
+    memory_disk_free(&written.memory);
 }
 
 static void a_first_segment_just_begun_is_an_empty_journal(void **state)
@@ -645,10 +696,13 @@ int main(void)
         cmocka_unit_test(missing_segments_are_damage),
         cmocka_unit_test(damage_before_the_last_segment_is_told),
         cmocka_unit_test(foreign_segments_are_refused),
+        cmocka_unit_test(a_segment_that_lies_about_its_place_is_damage),
         cmocka_unit_test(another_version_is_named),
         cmocka_unit_test(a_block_that_lies_about_its_place_is_damage),
         cmocka_unit_test(a_block_from_another_run_breaks_the_chain),
         cmocka_unit_test(a_segment_just_begun_is_cut),
+        cmocka_unit_test(what_was_not_just_begun_is_not_cut),
+        cmocka_unit_test(a_segment_cut_short_gets_its_zeros_back),
         cmocka_unit_test(a_first_segment_just_begun_is_an_empty_journal),
         cmocka_unit_test(a_damaged_first_header_is_not_an_empty_journal),
         cmocka_unit_test(an_empty_segment_is_gone_on_in),
