@@ -110,6 +110,7 @@ static void lapped_reader_knows_the_number_lost(void **state)
             assert_true(lost >= behind - count && reader.next <= behind);
             assert_true(reader.next > behind - count); /* still there */
             assert_true(behind - reader.next + 1 >= count / 2);
+            assert_true(reader.next - (behind - count + 1) >= count / 8); /* the head start */
             uint64_t got = 0;
             while (pit_broadcast_read(&reader, words, &lost) == PIT_BROADCAST_READ) {
                 assert_int_equal(check(words, reader.next - 1), 0);
@@ -279,6 +280,17 @@ static void image_is_whole_or_refused(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* The words come from the version itself: what is copied is what a reader would see in the midst of it. */
+static void image_is_marked_before_it_changes(void **state)
+{
+    (void)state;
+    uint64_t version = 8;
+    uint64_t word = 0;
+    pit_image_write(&version, &word, &version, 1);
+    assert_int_equal(word, 9);
+    assert_int_equal(version, 10);
+}
+
 static void image_left_half_written_is_refused_until_rewritten(void **state)
 {
     (void)state;
@@ -301,6 +313,7 @@ int main(void)
         cmocka_unit_test(reader_from_another_read_only_mapping_reads_the_same),
         cmocka_unit_test(lapped_readers_never_see_a_torn_or_wrong_payload),
         cmocka_unit_test(image_is_whole_or_refused),
+        cmocka_unit_test(image_is_marked_before_it_changes),
         cmocka_unit_test(image_left_half_written_is_refused_until_rewritten),
     };
     return cmocka_run_group_tests_name("broadcast", tests, NULL, NULL);
