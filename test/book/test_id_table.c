@@ -147,11 +147,84 @@ static void ids_chosen_for_one_secret_do_not_crowd_under_another(void **state)
     free(ids);
 }
 
+struct hashed {
+    uint32_t hash;
+    uint32_t number;
+};
+
+static int compare_hashed(const void *a, const void *b)
+{
+    const struct hashed *x = a, *y = b;
+    return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : 0;
+}
+
+enum { BY_ACCOUNT, BY_CLIENT_ID, BY_ORDER_ID };
+
+/* Two accounts, client ids or order ids with the same hash. */
+static void find_twins(int what, uint32_t *one, uint32_t *other)
+{
+    enum { MANY = 400000 };
+    const struct pit_id_table table = {.secret = 0};
+    struct hashed *all = calloc(MANY, sizeof *all);
+    assert_non_null(all);
+    for (uint32_t i = 0; i < MANY; i++)
+        all[i] = (struct hashed){what == BY_ACCOUNT     ? pit_id_hash(&table, 5, i + 1)
+                                 : what == BY_CLIENT_ID ? pit_id_hash(&table, i + 1, 1)
+                                                        : pit_id_hash(&table, i + 1, 0),
+                                 i + 1};
+    qsort(all, MANY, sizeof *all, compare_hashed);
+    uint32_t at = 1;
+    while (at < MANY && all[at].hash != all[at - 1].hash)
+        at++;
+    assert_true(at < MANY);
+    *one = all[at - 1].number;
+    *other = all[at].number;
+    free(all);
+}
+
+/* What the table finds by a hash is held against the id itself. */
+static void orders_whose_ids_hash_alike_are_told_apart(void **state)
+{
+    (void)state;
+    for (int what = BY_ACCOUNT; what <= BY_ORDER_ID; what++) {
+        uint32_t one, other;
+        find_twins(what, &one, &other);
+        struct pit_symbol_definition definition = desk_definition(8, 8);
+        struct desk *desk = desk_open(&definition);
+        struct pit_command command = order(PIT_SIDE_BUY, 100, 1);
+        command.account = what == BY_ACCOUNT ? one : 1;
+        command.client_id = what == BY_ACCOUNT ? 5 : what == BY_CLIENT_ID ? one : 0;
+        command.sequence = what == BY_ORDER_ID ? one : 1;
+        desk_apply(desk, &command);
+        assert_int_equal(pit_book_orders(desk->book), 1);
+
+        struct pit_command wrong = {.sequence = UINT32_MAX, .account = command.account, .kind = PIT_COMMAND_CANCEL};
+        wrong.client_id = command.client_id;
+        if (what == BY_ACCOUNT)
+            wrong.account = other;
+        else if (what == BY_CLIENT_ID)
+            wrong.client_id = other;
+        else
+            wrong.order_id = other;
+        desk_apply(desk, &wrong);
+        assert_int_equal(desk->event[0].reason, PIT_REASON_UNKNOWN_ORDER);
+
+        command.sequence = what == BY_ORDER_ID ? other : 2; /* the twin may rest beside it */
+        command.account = wrong.account;
+        command.client_id = wrong.client_id;
+        desk_apply(desk, &command);
+        assert_int_equal(pit_book_orders(desk->book), 2);
+        assert_null(pit_book_check(desk->book));
+        desk_close(desk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_finds_what_is_in_it_and_nothing_else),
         cmocka_unit_test(doubling_keeps_every_order_findable),
+        cmocka_unit_test(orders_whose_ids_hash_alike_are_told_apart),
         cmocka_unit_test(ids_chosen_for_one_secret_do_not_crowd_under_another),
     };
     return cmocka_run_group_tests_name("id table", tests, NULL, NULL);

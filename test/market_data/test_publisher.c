@@ -159,6 +159,35 @@ static void a_price_band_change_is_not_a_new_symbol(void **state)
     finish(rig);
 }
 
+static void the_last_level_shown_follows_its_book(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_begin(&(struct rig_options){0});
+    rig_define(rig, 0, "BTCUSD");
+    for (int64_t away = 1; away <= (int64_t)PIT_MD_LEVELS + 2; away++) {
+        rig_order(rig, 0, PIT_SIDE_BUY, 1000 - away, 5);
+        rig_order(rig, 0, PIT_SIDE_SELL, 1000 + away, 5);
+    }
+    rig_settle(rig);
+    struct pit_md *md = open_reader(rig);
+    const int64_t last = PIT_MD_LEVELS;
+    uint64_t bid = rig_order(rig, 0, PIT_SIDE_BUY, 1000 - last, 2);
+    uint64_t ask = rig_order(rig, 0, PIT_SIDE_SELL, 1000 + last, 3);
+    rig_settle(rig);
+    struct pit_md_depth depth;
+    for (int gone = 0; gone < 2; gone++) {
+        assert_int_equal(pit_md_depth(md, 0, &depth), 0);
+        rig_expect_depth(rig, 0, &depth);
+        assert_int_equal(depth.bid[PIT_MD_LEVELS - 1].quantity, gone ? 5 : 7);
+        assert_int_equal(depth.ask[PIT_MD_LEVELS - 1].quantity, gone ? 5 : 8);
+        rig_cancel(rig, 0, bid);
+        rig_cancel(rig, 0, ask);
+        rig_settle(rig);
+    }
+    pit_md_close(md);
+    finish(rig);
+}
+
 static void symbols_beyond_the_limit_are_counted_and_cost_the_others_nothing(void **state)
 {
     (void)state;
@@ -418,6 +447,7 @@ int main(void)
         cmocka_unit_test(reader_sees_every_change_of_the_book_in_order),
         cmocka_unit_test(what_never_rests_is_not_published_and_the_trade_before_it_is_the_last),
         cmocka_unit_test(a_price_band_change_is_not_a_new_symbol),
+        cmocka_unit_test(the_last_level_shown_follows_its_book),
         cmocka_unit_test(symbols_beyond_the_limit_are_counted_and_cost_the_others_nothing),
         cmocka_unit_test(recovered_books_are_in_the_first_images),
         cmocka_unit_test(images_are_the_events_up_to_their_sequence),

@@ -354,6 +354,12 @@ static void damage_is_passed_on_after_what_lies_before_it(void **state)
     assert_non_null(strstr(rebuilt.error.text, "00000000000000000001.journal"));
     assert_true(rebuilt.result.commands > 0 && rebuilt.result.commands < live.sequence);
     assert_int_equal(rebuilt.result.end.blocks, 0);
+    const uint64_t last = rebuilt.result.last_sequence;
+    rebuilt_init(&rebuilt); /* who wants no more than what lies before it never gets to it */
+    rebuilt.options.until = last;
+    assert_int_equal(rebuild(&rebuilt), 0);
+    assert_int_equal(rebuilt.result.last_sequence, last);
+    assert_true(rebuilt.result.stopped);
 }
 
 static void torn_tail_is_an_end(void **state)
