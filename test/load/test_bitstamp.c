@@ -310,8 +310,8 @@ static void recorded_feed_agrees_with_its_outcome(void **state)
         pit_bitstamp_trades_agree(feed.trades, feed.trades_count, agreement->trades, agreement->trades_count);
     print_message("# %zu of %zu trades, %zu of %zu books, %zu of %zu cancels found their order\n", trades,
                   feed.trades_count, books, feed.books, agreement->cancels, feed.cancels);
-    assert_true(trades >= 509);
-    assert_true(books >= 4971);
+    assert_true(trades >= 530);
+    assert_true(books >= 4973);
     assert_true(agreement->cancels >= 24308);
     pit_load_book_destroy(agreement->book);
     free(agreement);
