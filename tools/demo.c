@@ -19,6 +19,10 @@
 
 #define LOAD_STOP_NS 15000000000u
 
+/* Orders a second. A market in a hurry, but not all that it could do: at full speed the latencies shown would be those
+ * of queues, which say how large the queues are and nothing else. */
+#define LOAD_RATE "100000"
+
 struct demo {
     const struct pit_demo_options *options;
     char directory[64];
@@ -61,8 +65,9 @@ static int start_load(struct demo *demo)
 {
     char log[96];
     snprintf(log, sizeof log, "%s/load.log", demo->directory);
-    const char *const arguments[] = {"pitline", "load",       "--address", demo->address, "--flow", "mixed",   "--seed",
-                                     "1",       "--accounts", "4",         "--count",     "0",      "--quiet", NULL};
+    const char *const arguments[] = {"pitline", "load",    "--address",  demo->address, "--flow",  "mixed",
+                                     "--seed",  "1",       "--accounts", "4",           "--count", "0",
+                                     "--rate",  LOAD_RATE, "--quiet",    NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     if (posix_spawn_file_actions_init(&actions) != 0 || posix_spawnattr_init(&attributes) != 0)
@@ -196,7 +201,7 @@ static void print_next(const struct demo *demo)
     printf("  pitline tail mine --book\n");
     printf("      its market data, live\n");
     printf("  pitline load --address unix:/tmp/pitline-mine.sock --flow exchange --symbols ABC\n");
-    printf("      order flow into it\n");
+    printf("      order flow into it, as fast as it takes it\n");
 }
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
@@ -230,7 +235,8 @@ int pit_demo(const struct pit_demo_options *options)
         return 2;
     }
     config.pipeline.notes = pit_run_notes;
-    printf("a pipeline on %s, under its own order flow for %u s\n", demo.directory, options->seconds);
+    printf("a pipeline on %s, under its own order flow, " LOAD_RATE " orders a second, for %u s\n", demo.directory,
+           options->seconds);
     struct pit_pipeline *pipeline = NULL;
     bool ran = pit_pipeline_create(&pipeline, &config.pipeline, &error) == 0;
     int status = ran ? live(&demo, pipeline, &config) : fail(error.text);
