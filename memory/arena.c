@@ -28,7 +28,7 @@ struct pit_arena {
     size_t bytes_max;
     int node;
     bool huge;
-    bool prefault;
+    size_t prefault_bytes_max;
     struct pit_arena_statistics statistics;
 };
 
@@ -125,8 +125,10 @@ static int chunk_add(struct pit_arena *arena, size_t bytes)
             arena->statistics.bytes_transparent += bytes;
     }
     place(arena, chunk->start, bytes);
-    if (arena->prefault)
+    if (arena->statistics.bytes_mapped + bytes <= arena->prefault_bytes_max) {
         prefault(chunk->start, bytes);
+        arena->statistics.bytes_prefaulted += bytes;
+    }
     chunk->next = arena->chunks;
     arena->chunks = chunk;
     arena->statistics.bytes_mapped += bytes;
@@ -151,10 +153,9 @@ int pit_arena_create(struct pit_arena **arena, const struct pit_arena_options *o
         made->bytes_max += HUGE_BYTES; /* whole chunks: the bound is rounded up */
     made->node = options->node;
     made->huge = options->huge;
-    made->prefault = options->prefault;
+    made->prefault_bytes_max = options->prefault_bytes_max;
     made->statistics.bytes_max = made->bytes_max;
     made->statistics.node = PIT_ARENA_NODE_ANY;
-    made->statistics.prefaulted = options->prefault;
     if (options->bytes_first && chunk_add(made, options->bytes_first)) {
         pit_arena_destroy(made);
         return pit_error_set(
@@ -288,7 +289,7 @@ char *pit_arena_describe(const struct pit_arena *arena, char text[PIT_ARENA_TEXT
         at = add(text, at, "; not placed: there is no node %d", arena->node);
     else if (s->node_error)
         at = add(text, at, "; not placed on node %d (%s)", arena->node, strerror(-s->node_error));
-    if (s->prefaulted)
-        add(text, at, "; touched");
+    if (s->bytes_prefaulted)
+        add(text, at, "; %.1f touched", mib(s->bytes_prefaulted));
     return text;
 }

@@ -4,7 +4,7 @@
  *           belongs to the taker.
  * Progress: pit_arena_take maps pages now and then, so it is for initialisation, not for hot paths.
  * Memory:   mapped from the kernel in chunks, never moved, given back only by pit_arena_destroy. It is lazily touched:
- *           a large block costs address space until it is written, unless prefault is asked for.
+ *           a large block costs address space until it is written, unless it is to be touched at once.
  *
  *   | chunk: taken ... | room |   | chunk made for one large block |   ...
  *
@@ -39,7 +39,8 @@ struct pit_arena_options {
     bool huge;          /* try the kernel's reserved huge pages first (vm.nr_hugepages), else transparent ones; beyond
                            PIT_ARENA_HUGE_BYTES_MAX mapped, ordinary ones: thousands of large blocks, each hardly touched,
                            would otherwise take 2 MiB for every page in use. false: ordinary pages only */
-    bool prefault;      /* touch every page when a chunk is mapped */
+    size_t prefault_bytes_max; /* touch every page when a chunk is mapped, as long as no more than this is mapped in
+                                  all: 0 = never, SIZE_MAX = always */
 };
 
 /* 0; -EINVAL: options out of range; -ENOMEM: the kernel gives no memory. */
@@ -64,11 +65,11 @@ struct pit_arena_statistics {
     size_t bytes_transparent; /* of bytes_mapped: the kernel was asked for transparent huge pages and may give them */
     size_t bytes_max;
     uint64_t chunks;
-    uint64_t blocks; /* taken */
-    int node;        /* as asked; PIT_ARENA_NODE_ANY where it was not or could not be granted */
-    int node_error;  /* 0, or the negative errno with which placement was refused */
-    int huge_error;  /* likewise for reserved huge pages */
-    bool prefaulted;
+    uint64_t blocks;         /* taken */
+    int node;                /* as asked; PIT_ARENA_NODE_ANY where it was not or could not be granted */
+    int node_error;          /* 0, or the negative errno with which placement was refused */
+    int huge_error;          /* likewise for reserved huge pages */
+    size_t bytes_prefaulted; /* of bytes_mapped: touched when mapped */
 };
 struct pit_arena_statistics pit_arena_statistics(const struct pit_arena *arena);
 

@@ -32,6 +32,15 @@ struct pit_pipeline_symbol {
 
 /* Everything a pipeline is told; whatever it points at must live until create returns, name and directory until
  * destroy. Zeros mean the default in brackets. */
+/* Whether memory is touched at the start, instead of when it is first used: the first touch of a page takes the kernel
+ * up to a millisecond, which some order would wait for. */
+enum pit_prefault {
+    PIT_PREFAULT_AUTO = 0, /* up to PIT_PREFAULT_AUTO_BYTES of each matcher's books and of the rings */
+    PIT_PREFAULT_ALL = 1,
+    PIT_PREFAULT_NONE = 2,
+};
+#define PIT_PREFAULT_AUTO_BYTES ((size_t)1 << 30)
+
 struct pit_pipeline_config {
     const char *name;      /* of the server and of the market data */
     const char *directory; /* of the journal; made if need be */
@@ -66,7 +75,7 @@ struct pit_pipeline_config {
     uint32_t session_slots; /* [1024] */
     uint32_t event_slots;   /* of the market data's event ring [65536] */
     bool huge_pages;
-    bool prefault; /* touch memory at the start instead of when it is first used */
+    enum pit_prefault prefault;
 
     uint64_t segment_bytes; /* [64 MiB] */
     enum pit_journal_sync sync;

@@ -42,11 +42,13 @@ void pit_pipeline_allocate_near(const struct pit_pipeline *pipeline, uint32_t ag
 int pit_pipeline_arena(const struct pit_pipeline *pipeline, struct pit_arena **arena, const char *name, uint32_t agent,
                        struct pit_error *error)
 {
+    static const size_t prefault_bytes[] = {
+        [PIT_PREFAULT_AUTO] = PIT_PREFAULT_AUTO_BYTES, [PIT_PREFAULT_ALL] = SIZE_MAX, [PIT_PREFAULT_NONE] = 0};
     struct pit_arena_options options = {
         .name = name,
         .node = pit_pipeline_node(pipeline, agent),
         .huge = pipeline->config.huge_pages,
-        .prefault = pipeline->config.prefault,
+        .prefault_bytes_max = prefault_bytes[pipeline->config.prefault],
     };
     return pit_arena_create(arena, &options, error);
 }

@@ -288,7 +288,8 @@ static int build_rest(struct pit_config_build *build)
 {
     const struct pit_config_memory *memory = &build->text->memory;
     build->config->pipeline.huge_pages = !memory->huge_pages || *memory->huge_pages;
-    build->config->pipeline.prefault = memory->prefault && *memory->prefault;
+    if (memory->prefault)
+        build->config->pipeline.prefault = *memory->prefault ? PIT_PREFAULT_ALL : PIT_PREFAULT_NONE;
     return pit_config_number32(build, "matchers", build->text->matchers, 1, 1, PIT_MATCHERS_MAX,
                                &build->config->pipeline.matchers);
 }

@@ -145,9 +145,11 @@ static void large_blocks_cost_memory_only_where_they_are_touched(void **state)
     assert_true(resident_bytes() - before < 64 * MIB);
     pit_arena_destroy(arena);
     arena = arena_make((struct pit_arena_options){
-        .name = "test", .bytes_first = 64 * MIB, .prefault = true, .node = PIT_ARENA_NODE_ANY});
+        .name = "test", .bytes_first = 64 * MIB, .prefault_bytes_max = 64 * MIB, .node = PIT_ARENA_NODE_ANY});
     assert_true(resident_bytes() - before >= 60 * MIB);
-    assert_true(pit_arena_statistics(arena).prefaulted);
+    assert_int_equal(pit_arena_statistics(arena).bytes_prefaulted, 64 * MIB);
+    assert_non_null(pit_arena_take(arena, 128 * MIB, 128)); /* beyond what is touched at once */
+    assert_int_equal(pit_arena_statistics(arena).bytes_prefaulted, 64 * MIB);
     pit_arena_destroy(arena);
 }
 
@@ -159,7 +161,7 @@ static void wishes_that_cannot_be_met_are_told_not_fatal(void **state)
     (void)state;
     char text[PIT_ARENA_TEXT_BYTES];
     struct pit_arena *arena = arena_make((struct pit_arena_options){
-        .name = "wishes", .bytes_first = 4 * MIB, .node = 4000, .huge = true, .prefault = true});
+        .name = "wishes", .bytes_first = 4 * MIB, .node = 4000, .huge = true, .prefault_bytes_max = SIZE_MAX});
     uint8_t *block = pit_arena_take(arena, 4 * MIB, 128);
     assert_non_null(block);
     assert_true(all_zero(block, 4 * MIB));

@@ -158,7 +158,7 @@ static void config_says_all_about_threads_journal_and_limits(void **state)
     assert_int_equal(pipeline->session_slots, 32);
     assert_int_equal(pipeline->event_slots, 8192);
     assert_false(pipeline->huge_pages);
-    assert_true(pipeline->prefault);
+    assert_int_equal(pipeline->prefault, PIT_PREFAULT_ALL);
     assert_int_equal(pipeline->readable_by, PIT_READABLE_BY_GROUP);
     assert_int_equal(pipeline->limits.rate_max, 5);
     assert_int_equal(pipeline->limits.heartbeat_ms, 0);
