@@ -151,9 +151,8 @@ static void say_unknown_symbols(struct tail *tail)
 }
 
 /* An image that has caught up with the events skipped. Waits for it, but not for ever: its writer may be dead. */
-static int wait_for_depth(struct tail *tail, uint32_t id, struct pit_md_depth *depth)
+static int wait_for_depth(struct tail *tail, uint32_t id, struct pit_md_depth *depth, uint64_t until_ns)
 {
-    uint64_t until_ns = now_ns() + DEPTH_WAIT_NS;
     int result;
     while ((result = pit_md_depth(tail->md, id, depth)) == -EAGAIN && now_ns() < until_ns && !ending(tail))
         sleep_ns(IDLE_NS_MIN);
@@ -163,12 +162,13 @@ static int wait_for_depth(struct tail *tail, uint32_t id, struct pit_md_depth *d
 static void print_depths(struct tail *tail)
 {
     uint32_t count = pit_md_symbols(tail->md);
-    for (uint32_t id = 0; id < count; id++) {
+    uint64_t until_ns = now_ns() + DEPTH_WAIT_NS; /* for all of them together */
+    for (uint32_t id = 0; id < count && !ending(tail); id++) {
         struct tail_symbol *symbol = look_up(tail, id);
         struct pit_md_depth depth;
         if (!symbol || !symbol->wanted)
             continue;
-        int result = wait_for_depth(tail, id, &depth);
+        int result = wait_for_depth(tail, id, &depth, until_ns);
         if (result == -EAGAIN)
             say(tail, "the pipeline does not bring the depth of %s up to date", symbol->definition.name);
         if (result != 0)
