@@ -27,6 +27,7 @@ static const struct shape shapes[] = {
     {"always full", 36000, 16, 14, 2, 30, 1, 20, 1, 9, 60, 3, 90, 3},
     {"wide and thin", 18000, 300, 200, 4, 100000, -4000, 4000, 1, 100, 55, 10, 70, 1},
     {"far prices", 18000, 200, 150, 4, 500, -60, 60, PIT_PRICE_MAX / 64, PIT_QUANTITY_MAX, 60, 10, 90, 2},
+    {"the ends of all prices", 18000, 40, 3, 4, 500, -1, 1, PIT_PRICE_MAX, PIT_QUANTITY_MAX, 60, 10, 70, 2},
     {"sparse prices", 18000, 200, 150, 4, 500, -60, 60, 4099, 50, 60, 10, 80, 2},
     {"deep queues", 9000, 1200, 60, 5, 100000, 1, 60, 1, 50, 80, 5, 97, 1},
     {"aggressive", 36000, 100, 50, 3, 50, 1000, 1020, 1, 200, 60, 5, 30, 1},
