@@ -35,6 +35,27 @@ static void listen_to(struct pit_gateway *gateway, bool on)
     }
 }
 
+static bool unproven(const struct pit_gateway_session *session)
+{
+    return session->state == PIT_GATEWAY_LOGON || session->state == PIT_GATEWAY_PROOF;
+}
+
+/* Every place is taken: the oldest session that has not logged on, if there is one, gives its place back, so that those
+ * who never log on cannot keep others out. */
+static void make_room(struct pit_gateway *gateway)
+{
+    struct pit_gateway_session *oldest = NULL;
+    for (uint32_t i = 0; i < gateway->sessions_count; i++) {
+        struct pit_gateway_session *session = &gateway->sessions[i];
+        if (unproven(session) && (!oldest || session->opened < oldest->opened))
+            oldest = session;
+    }
+    if (!oldest)
+        return;
+    pit_gateway_count(&gateway->counters.sessions_displaced, 1);
+    pit_gateway_close(gateway, oldest, PIT_REASON_OVERLOADED, "too many sessions: one not logged on makes room");
+}
+
 /* Takes one connection. Returns false when there is none, or none can be taken now. */
 static bool take_connection(struct pit_gateway *gateway, int listener)
 {
@@ -42,6 +63,11 @@ static bool take_connection(struct pit_gateway *gateway, int listener)
     char peer[64];
     if (!pit_gateway_may_say(gateway))
         return false;
+    if (gateway->free_count ==
+        0) { /* not even a number left to refuse it with: it waits until closing ones have ended */
+        gateway->held = true;
+        return false;
+    }
     int socket = network->accept(network->context, listener, peer, sizeof peer);
     if (socket < 0 && socket != -EAGAIN) { /* it goes on waiting: not to spin on it, the next look is in a while */
         pit_gateway_count(&gateway->counters.accepts_failed, 1);
@@ -50,14 +76,16 @@ static bool take_connection(struct pit_gateway *gateway, int listener)
     }
     if (socket < 0)
         return false;
+    if (gateway->normal_count >= gateway->limits.sessions_max)
+        make_room(gateway);
     bool spare = gateway->normal_count >= gateway->limits.sessions_max;
     if (spare)
         pit_gateway_count(&gateway->counters.sessions_refused, 1);
     else
         pit_gateway_count(&gateway->counters.sessions_opened, 1);
     gateway->done++;
-    if (gateway->free_count == 0 || (uint32_t)socket >= PIT_GATEWAY_HANDLES_MAX) {
-        network->close(network->context, socket); /* not even a number left to say so */
+    if ((uint32_t)socket >= PIT_GATEWAY_HANDLES_MAX) {
+        network->close(network->context, socket); /* it could not be watched */
         return true;
     }
     struct pit_gateway_session *session = pit_gateway_open(gateway, socket, spare);

@@ -15,7 +15,8 @@
  * with it, so that answers to the older one's requests never reach the new one.
  *
  * Limits and their answers:
- *   sessions_max     BYE overloaded, close
+ *   sessions_max     the oldest session that has not logged on makes room: BYE overloaded, close. When all have logged
+ *                    on, which none of them loses: the new one gets BYE overloaded, close
  *   logon_ms         BYE not_permitted, close
  *   rate_max         REJECTED throttled
  *   frame size       BYE bad_request, close (a malformed message likewise)
@@ -98,13 +99,14 @@ struct pit_gateway_config {
 
 /* Written by the gateway, read by anybody with pit_word_load_relaxed. */
 struct pit_gateway_counters {
-    uint64_t commands;         /* put into the input ring, start-up commands included */
-    uint64_t messages;         /* decoded */
-    uint64_t bytes;            /* received */
-    uint64_t sessions;         /* open now, closing ones included */
-    uint64_t sessions_opened;  /* since the start */
-    uint64_t sessions_refused; /* sessions_max */
-    uint64_t accepts_failed;   /* for want of file descriptors or memory; tried again and again */
+    uint64_t commands;           /* put into the input ring, start-up commands included */
+    uint64_t messages;           /* decoded */
+    uint64_t bytes;              /* received */
+    uint64_t sessions;           /* open now, closing ones included */
+    uint64_t sessions_opened;    /* since the start */
+    uint64_t sessions_refused;   /* sessions_max, all of them logged on */
+    uint64_t sessions_displaced; /* not logged on: closed to make room for a newer one */
+    uint64_t accepts_failed;     /* for want of file descriptors or memory; tried again and again */
     uint64_t logons;
     uint64_t logons_failed;     /* unknown account or wrong proof */
     uint64_t logons_late;       /* closed for logon_ms */

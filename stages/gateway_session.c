@@ -91,6 +91,7 @@ struct pit_gateway_session *pit_gateway_open(struct pit_gateway *gateway, int so
         .spare = spare,
         .readable = true,
         .buffer = buffer,
+        .opened = gateway->counters.sessions_opened,
         .opened_ns = gateway->now_ns,
         .heard_ns = gateway->now_ns,
         .waits_for = PIT_ACCOUNTS_NONE,
@@ -142,6 +143,10 @@ static void try_close(struct pit_gateway *gateway, struct pit_gateway_session *s
 void pit_gateway_close(struct pit_gateway *gateway, struct pit_gateway_session *session, enum pit_reason reason,
                        const char *text)
 {
+    if (!session->spare && (session->state == PIT_GATEWAY_LOGON || session->state == PIT_GATEWAY_PROOF)) {
+        session->spare = true; /* its place is free at once: it has no reports to wait for */
+        gateway->normal_count--;
+    }
     session->state = PIT_GATEWAY_CLOSING;
     session->farewell_bytes = 0;
     if (text) {

@@ -31,7 +31,7 @@ struct pit_gateway_session {
     int socket;
     uint32_t account;
     bool operates;
-    bool spare;    /* one too many: not counted, only told so */
+    bool spare;    /* not counted: one too many, or closing without ever having logged on */
     bool watched;  /* in the poller */
     bool active;   /* in the list of those that get a turn */
     bool readable; /* the socket may have something */
@@ -41,6 +41,7 @@ struct pit_gateway_session {
     uint32_t read; /* buffer[read .. write) is received and not yet parsed */
     uint32_t write;
     uint8_t *buffer;
+    uint64_t opened;    /* in the order of connecting */
     uint64_t opened_ns; /* monotonic */
     uint64_t heard_ns;  /* monotonic: the last bytes; WELCOMING: when it last took some of the list */
     uint64_t rate_ns;   /* monotonic: when the bucket will be full again */

@@ -21,6 +21,21 @@ static uint32_t take_all(struct rig *rig)
     return count;
 }
 
+static int logon_keyed(struct rig *rig, uint32_t account, const uint8_t key[16])
+{
+    int client = fake_connect(rig->fake);
+    rig_settle(rig);
+    struct pit_message challenge = rig_expect(rig, client, PIT_MESSAGE_CHALLENGE);
+    struct pit_message logon = rig_message(PIT_MESSAGE_LOGON), proof = rig_message(PIT_MESSAGE_PROOF);
+    logon.account = account;
+    pit_wire_proof(key, 16, challenge.nonce, account, proof.proof);
+    fake_send(rig->fake, client, &logon);
+    fake_send(rig->fake, client, &proof);
+    rig_settle(rig);
+    rig_expect(rig, client, PIT_MESSAGE_WELCOME);
+    return client;
+}
+
 static void gateway_tells_one_too_many_politely(void **state)
 {
     (void)state;
@@ -35,6 +50,62 @@ static void gateway_tells_one_too_many_politely(void **state)
     rig_logon(rig, 3);
     assert_false(rig_closed(rig, second));
     assert_int_equal(pit_gateway_counters(rig->gateway)->sessions_refused, 1);
+    rig_destroy(rig);
+}
+
+/* Who never logs on keeps nobody out, however often it connects; who has logged on is never asked to go. */
+static void gateway_ends_the_oldest_that_has_not_logged_on_to_make_room(void **state)
+{
+    (void)state;
+    static const struct pit_gateway_account keyed[] = {{.account = 1, .key_bytes = 16},
+                                                       {.account = 2, .key_bytes = 16}};
+    struct rig *rig =
+        rig_create(&(struct rig_options){.limits = {.sessions_max = 3}, .accounts = keyed, .accounts_count = 2});
+    int live = logon_keyed(rig, 1, keyed[0].key);
+    int silent = rig_connect(rig), halfway = rig_connect(rig);
+    struct pit_message logon = rig_message(PIT_MESSAGE_LOGON);
+    fake_send(rig->fake, halfway, &logon); /* and no proof */
+    rig_settle(rig);
+    int newer = rig_connect(rig);
+    rig_expect_bye(rig, silent, PIT_REASON_OVERLOADED);
+    assert_false(rig_closed(rig, halfway));
+    int newest = rig_connect(rig);
+    rig_expect_bye(rig, halfway, PIT_REASON_OVERLOADED);
+    assert_false(rig_closed(rig, newer) || rig_closed(rig, newest) || rig_closed(rig, live));
+    assert_int_equal(pit_gateway_counters(rig->gateway)->sessions_displaced, 2);
+    assert_int_equal(pit_gateway_counters(rig->gateway)->sessions_refused, 0);
+    rig_destroy(rig);
+}
+
+static void gateway_lets_a_client_log_on_amid_those_that_never_do(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.limits = {.sessions_max = 4}});
+    for (uint32_t i = 0; i < 100; i++)
+        fake_connect(rig->fake);
+    int client = rig_logon(rig, 1);
+    for (uint32_t i = 0; i < 100; i++)
+        fake_connect(rig->fake);
+    rig_settle(rig);
+    assert_false(rig_closed(rig, client));
+    send_orders(rig, client, 1, 1);
+    rig_settle(rig);
+    assert_int_equal(take_all(rig), 1);
+    rig_destroy(rig);
+}
+
+/* However many come at once, each is told why it must go. */
+static void gateway_tells_everyone_of_a_storm(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.limits = {.sessions_max = 1}});
+    rig_logon(rig, 1);
+    int storm[100];
+    for (uint32_t i = 0; i < 100; i++)
+        storm[i] = fake_connect(rig->fake);
+    rig_settle(rig);
+    for (uint32_t i = 0; i < 100; i++)
+        rig_expect_bye(rig, storm[i], PIT_REASON_OVERLOADED);
     rig_destroy(rig);
 }
 
@@ -393,6 +464,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gateway_tells_one_too_many_politely),
+        cmocka_unit_test(gateway_ends_the_oldest_that_has_not_logged_on_to_make_room),
+        cmocka_unit_test(gateway_lets_a_client_log_on_amid_those_that_never_do),
+        cmocka_unit_test(gateway_tells_everyone_of_a_storm),
         cmocka_unit_test(gateway_survives_a_storm_of_connections),
         cmocka_unit_test(gateway_does_not_spin_on_a_connection_it_has_no_handle_for),
         cmocka_unit_test(gateway_drains_though_it_has_no_handle_for_a_connection),
