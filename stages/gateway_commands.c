@@ -85,11 +85,16 @@ void pit_gateway_start(struct pit_gateway *gateway)
         pit_word_store_release(&gateway->started, 1);
 }
 
+static bool is_request(const struct pit_message *message)
+{
+    return message->kind >= PIT_MESSAGE_NEW && message->kind <= PIT_MESSAGE_STATE;
+}
+
 static void reject(struct pit_gateway *gateway, struct pit_gateway_session *session, const struct pit_message *message,
                    enum pit_reason reason)
 {
     struct pit_message *answer = &gateway->answer;
-    bool request = message->kind >= PIT_MESSAGE_NEW && message->kind <= PIT_MESSAGE_STATE;
+    bool request = is_request(message);
     answer->kind = PIT_MESSAGE_REJECTED;
     answer->request = request ? message->request : 0;
     answer->sequence = 0;
@@ -112,7 +117,8 @@ static void reject(struct pit_gateway *gateway, struct pit_gateway_session *sess
     pit_gateway_count(counter, 1);
 }
 
-/* A bucket of rate_max messages, filled continuously, kept as the time at which it will be full again. */
+/* A bucket of rate_max messages, filled continuously, kept as the time at which it will be full again. A message takes
+ * one out if there is one. */
 static bool throttled(struct pit_gateway *gateway, struct pit_gateway_session *session)
 {
     if (gateway->limits.rate_max == 0)
@@ -264,11 +270,11 @@ static void handle(struct pit_gateway *gateway, struct pit_gateway_session *sess
         else
             pit_gateway_close_malformed(gateway, session, error->text);
     } else if (session->state == PIT_GATEWAY_ENDING) {
-        if (message->kind >= PIT_MESSAGE_NEW && message->kind <= PIT_MESSAGE_STATE)
+        if (is_request(message))
             reject(gateway, session, message, PIT_REASON_SHUTTING_DOWN);
     } else if (session->state != PIT_GATEWAY_LIVE) {
         pit_gateway_logon(gateway, session, message);
-    } else if (throttled(gateway, session)) {
+    } else if (throttled(gateway, session) && is_request(message)) { /* signs of life and goodbyes count, no more */
         reject(gateway, session, message, PIT_REASON_THROTTLED);
     } else if (code) {
         reject(gateway, session, message, PIT_REASON_BAD_REQUEST);

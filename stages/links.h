@@ -15,8 +15,7 @@
 #include <stdint.h>
 
 #define PIT_SESSIONS_MAX 4096u
-#define PIT_SESSIONS_SPARE 16u /* session numbers above sessions_max, for those that are told that there are too many  \
-                                */
+#define PIT_SESSIONS_SPARE 16u /* session numbers above sessions_max, for those told that there are too many */
 #define PIT_SESSION_BYTES_MAX 960u
 
 enum pit_session_note_kind {

@@ -151,6 +151,32 @@ static void gateway_throttles_a_session_but_not_the_others(void **state)
     rig_destroy(rig);
 }
 
+static void gateway_lets_a_throttled_client_show_life_and_say_goodbye(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.limits = {.rate_max = 10}});
+    int client = rig_logon(rig, 1);
+    struct pit_message sign = {.kind = PIT_MESSAGE_HEARTBEAT, .token = 77}, logout = {.kind = PIT_MESSAGE_LOGOUT};
+    for (uint32_t i = 0; i < 5; i++)
+        fake_send(rig->fake, client, &sign);
+    send_orders(rig, client, 1, 6); /* the heartbeats have taken half of the burst */
+    fake_send(rig->fake, client, &sign);
+    fake_send(rig->fake, client, &logout);
+    rig_settle(rig);
+    assert_int_equal(rig_match(rig, 10), 5);
+    rig_settle(rig);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_equal(rig_expect(rig, client, PIT_MESSAGE_HEARTBEAT).token, 77);
+    struct pit_message answer = rig_expect(rig, client, PIT_MESSAGE_REJECTED);
+    assert_int_equal(answer.reason, PIT_REASON_THROTTLED);
+    assert_int_equal(answer.request, 6);
+    assert_int_equal(rig_expect(rig, client, PIT_MESSAGE_HEARTBEAT).token, 77);
+    for (uint32_t i = 1; i <= 5; i++)
+        assert_int_equal(rig_expect(rig, client, PIT_MESSAGE_ACCEPTED).request, i);
+    rig_expect_bye(rig, client, PIT_REASON_REQUESTED);
+    rig_destroy(rig);
+}
+
 static void gateway_closes_a_malformed_client_and_no_other(void **state)
 {
     (void)state;
@@ -471,6 +497,7 @@ int main(void)
         cmocka_unit_test(gateway_does_not_spin_on_a_connection_it_has_no_handle_for),
         cmocka_unit_test(gateway_drains_though_it_has_no_handle_for_a_connection),
         cmocka_unit_test(gateway_throttles_a_session_but_not_the_others),
+        cmocka_unit_test(gateway_lets_a_throttled_client_show_life_and_say_goodbye),
         cmocka_unit_test(gateway_closes_a_malformed_client_and_no_other),
         cmocka_unit_test(gateway_does_not_wait_for_a_logon_for_ever),
         cmocka_unit_test(gateway_closes_silent_sessions),
