@@ -45,9 +45,25 @@ static bool stale_removed(const struct pit_address *address)
     return stale && unlink(address->local.sun_path) == 0;
 }
 
-static int bind_failed(struct pit_error *error, const char *text, int number)
+/* What stands at a Unix address that is no socket; NULL where it is one, or nothing. */
+static const char *obstacle(const struct pit_address *address)
 {
-    const char *hint = "";
+    struct stat status;
+    if (address->any.sa_family != AF_UNIX || lstat(address->local.sun_path, &status) < 0 || S_ISSOCK(status.st_mode))
+        return NULL;
+    return S_ISDIR(status.st_mode)   ? "a directory"
+           : S_ISLNK(status.st_mode) ? "a symbolic link"
+           : S_ISREG(status.st_mode) ? "a file"
+                                     : "something that is no socket";
+}
+
+static int bind_failed(struct pit_error *error, const struct pit_address *address, const char *text, int number)
+{
+    const char *hint = "", *there = number == EADDRINUSE ? obstacle(address) : NULL;
+    if (there)
+        return pit_error_set(error, -number,
+                             "address \"%s\": bind: %s is there, and no socket: move it away or choose another path",
+                             text, there);
     if (number == EADDRINUSE)
         hint = ": another process listens there: stop it or choose another address";
     else if (number == ENOENT)
@@ -80,7 +96,7 @@ static int machine_listen(void *context, const char *text, struct pit_error *err
             errno = EADDRINUSE;
     }
     if (bound < 0)
-        result = bind_failed(error, text, errno);
+        result = bind_failed(error, &address, text, errno);
     else if (listen(handle, BACKLOG) < 0)
         result = refused(error, text, "listen", errno);
     if (result < 0)

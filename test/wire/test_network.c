@@ -209,6 +209,24 @@ static void network_never_removes_a_file_that_is_no_socket(void **state)
     assert_int_equal(net->listen(net->context, unix_address, &error), -EADDRINUSE);
     struct stat status;
     assert_int_equal(stat(unix_path, &status), 0);
+    assert_non_null(strstr(error.text, "a file is there"));
+    assert_null(strstr(error.text, "another process"));
+    unlink(unix_path);
+}
+
+static void network_says_what_stands_in_the_way(void **state)
+{
+    (void)state;
+    struct pit_error error = {0};
+    assert_int_equal(mkdir(unix_path, 0700), 0);
+    assert_int_equal(net->listen(net->context, unix_address, &error), -EADDRINUSE);
+    assert_non_null(strstr(error.text, "a directory is there"));
+    assert_non_null(strstr(error.text, unix_path));
+    rmdir(unix_path);
+    assert_int_equal(symlink("nowhere", unix_path), 0);
+    assert_int_equal(net->listen(net->context, unix_address, &error), -EADDRINUSE);
+    assert_non_null(strstr(error.text, "a symbolic link is there"));
+    unlink(unix_path);
 }
 
 static void network_says_where_nobody_listens(void **state)
@@ -304,6 +322,7 @@ int main(void)
         TEST(network_replaces_the_socket_file_of_a_dead_server),
         TEST(network_refuses_the_address_of_a_live_server),
         TEST(network_never_removes_a_file_that_is_no_socket),
+        TEST(network_says_what_stands_in_the_way),
         TEST(network_says_where_nobody_listens),
         TEST(network_refuses_bad_addresses),
         TEST(network_knows_local_addresses),
