@@ -168,6 +168,7 @@ static void add_statistics(struct pit_arena_statistics *sum, const struct pit_ar
     sum->bytes_mapped += one.bytes_mapped;
     sum->bytes_huge += one.bytes_huge;
     sum->bytes_transparent += one.bytes_transparent;
+    sum->bytes_prefaulted += one.bytes_prefaulted;
     if (one.node_error)
         sum->node_error = one.node_error;
     if (one.huge_error)
@@ -182,16 +183,18 @@ void pit_pipeline_describe_memory(const struct pit_pipeline *pipeline)
     for (uint32_t k = 0; k < pipeline->config.matchers; k++)
         add_statistics(&sum, pipeline->matchers[k].memory.arena);
     add_statistics(&sum, pipeline->publisher_memory.arena);
-    size_t mapped = sum.bytes_mapped >> 20;
+    char what[128];
+    snprintf(what, sizeof what, "%zu MiB of address space set aside, %zu MiB of it touched in advance",
+             sum.bytes_mapped >> 20, sum.bytes_prefaulted >> 20);
     if (!pipeline->config.huge_pages)
-        pit_pipeline_say(pipeline, "memory: %zu MiB on ordinary pages, as configured", mapped);
+        pit_pipeline_say(pipeline, "memory: %s; ordinary pages, as configured", what);
     else if (sum.huge_error == 0)
-        pit_pipeline_say(pipeline, "memory: %zu MiB, %zu of them on reserved huge pages", mapped, sum.bytes_huge >> 20);
+        pit_pipeline_say(pipeline, "memory: %s; %zu MiB on reserved huge pages", what, sum.bytes_huge >> 20);
     else
-        pit_pipeline_say(
-            pipeline, "memory: %zu MiB; no reserved huge pages for %zu of them (raise vm.nr_hugepages), %s", mapped,
-            (sum.bytes_mapped - sum.bytes_huge) >> 20,
-            sum.bytes_transparent ? "transparent ones where the kernel has them" : "ordinary ones instead");
+        pit_pipeline_say(pipeline, "memory: %s; no reserved huge pages for %zu MiB (raise vm.nr_hugepages), %s", what,
+                         (sum.bytes_mapped - sum.bytes_huge) >> 20,
+                         sum.bytes_transparent ? "transparent ones where the kernel has them"
+                                               : "ordinary ones instead");
     if (sum.node_error)
         pit_pipeline_say(pipeline, "memory: not all of it could be placed near its thread (%s)",
                          strerror(-sum.node_error));

@@ -187,6 +187,34 @@ static struct pit_digest replay(const char *data, struct pit_replay_result *resu
     return digest;
 }
 
+/* Keeps the line about memory. */
+static void keep_memory_line(void *context, const char *line)
+{
+    if (strncmp(line, "memory: ", 8) == 0 && strstr(line, " MiB"))
+        snprintf(context, 512, "%s", line);
+}
+
+static void pipeline_tells_address_space_from_touched_memory(void **state)
+{
+    (void)state;
+    static const enum pit_prefault ways[] = {PIT_PREFAULT_NONE, PIT_PREFAULT_ALL};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct run run;
+        char line[512] = "";
+        size_t space = 0, touched = 0;
+        run_prepare(&run, i ? "memory-all" : "memory-none", PIT_THREADS_SHARED, 0);
+        run.config.notes = (struct pit_notes){.say = keep_memory_line, .context = line};
+        run.config.prefault = ways[i];
+        run_start(&run);
+        run_stop(&run);
+        if (sscanf(line, "memory: %zu MiB of address space set aside, %zu MiB of it touched in advance", &space,
+                   &touched) != 2)
+            fail_msg("%s", line);
+        assert_true(space > 0);
+        assert_int_equal(touched, i ? space : 0);
+    }
+}
+
 static void pipeline_gives_the_same_digest_however_threads_and_matchers_are_arranged(void **state)
 {
     (void)state;
@@ -486,6 +514,7 @@ static void pipeline_stops_when_the_disk_breaks_and_shows_nothing_that_is_not_du
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pipeline_tells_address_space_from_touched_memory),
         cmocka_unit_test(pipeline_gives_the_same_digest_however_threads_and_matchers_are_arranged),
         cmocka_unit_test(pipeline_stop_drains_everything_accepted),
         cmocka_unit_test(pipeline_restart_recovers_and_goes_on),
