@@ -17,6 +17,7 @@
 #define PIT_SESSIONS_MAX 4096u
 #define PIT_SESSIONS_SPARE 16u /* session numbers above sessions_max, for those told that there are too many */
 #define PIT_SESSION_BYTES_MAX 960u
+#define PIT_SESSION_SLOTS_MAX 65536u /* of the session ring: 64 MiB */
 
 enum pit_session_note_kind {
     PIT_SESSION_OPEN = 1,  /* a connection: session, socket */

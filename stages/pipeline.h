@@ -30,8 +30,6 @@ struct pit_pipeline_symbol {
     int32_t matcher; /* 0 .. matchers - 1, or PIT_MATCHER_ROUND_ROBIN: symbol id % matchers */
 };
 
-/* Everything a pipeline is told; whatever it points at must live until create returns, name and directory until
- * destroy. Zeros mean the default in brackets. */
 /* Whether memory is touched at the start, instead of when it is first used: the first touch of a page takes the kernel
  * up to a millisecond, which some order would wait for. */
 enum pit_prefault {
@@ -41,6 +39,8 @@ enum pit_prefault {
 };
 #define PIT_PREFAULT_AUTO_BYTES ((size_t)1 << 30)
 
+/* Everything a pipeline is told; whatever it points at must live until create returns, name and directory until
+ * destroy. Zeros mean the default in brackets. */
 struct pit_pipeline_config {
     const char *name;      /* of the server and of the market data */
     const char *directory; /* of the journal; made if need be */
@@ -92,6 +92,12 @@ struct pit_pipeline_config {
 };
 
 struct pit_pipeline;
+
+#define PIT_PIPELINE_RINGS_BYTES 160u
+
+/* What the rings of a configuration without zeros take, for people: "33 MiB", with a warning where that is much for
+ * this machine. They all fill up in time. Returns text. */
+char *pit_pipeline_describe_rings(const struct pit_pipeline_config *config, char text[PIT_PIPELINE_RINGS_BYTES]);
 
 /* The threads that a pipeline of this configuration would have on this machine: for those who check a configuration.
  * 0 or -EINVAL as pit_topology_plan. */

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <numa.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "ring/broadcast.h"
 #include "stages/depth.h"
 #include "stages/pipeline_parts.h"
 
@@ -175,6 +177,29 @@ static void add_statistics(struct pit_arena_statistics *sum, const struct pit_ar
         sum->huge_error = one.huge_error;
 }
 
+/* With the market data's event ring, which is in shared memory. */
+static size_t rings_bytes(const struct pit_pipeline_config *config)
+{
+    size_t bytes = pit_ring_bytes(config->input_slots, sizeof(struct pit_command));
+    if (!config->ends)
+        bytes += pit_ring_bytes(config->session_slots, sizeof(struct pit_session_note));
+    if (config->market_data)
+        bytes += (size_t)config->event_slots * PIT_BROADCAST_SLOT_BYTES;
+    return bytes + config->matchers * (pit_ring_bytes(config->output_slots, sizeof(struct pit_event)) +
+                                       pit_ring_bytes(PIT_DIGEST_SLOTS, sizeof(struct pit_digest_note)));
+}
+
+char *pit_pipeline_describe_rings(const struct pit_pipeline_config *config, char text[PIT_PIPELINE_RINGS_BYTES])
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    size_t bytes = rings_bytes(config), machine = pages > 0 && page_bytes > 0 ? (size_t)pages * (size_t)page_bytes : 0;
+    int used = snprintf(text, PIT_PIPELINE_RINGS_BYTES, "%zu MiB", bytes >> 20);
+    if (machine && bytes > machine / 2)
+        snprintf(text + used, PIT_PIPELINE_RINGS_BYTES - (size_t)used,
+                 " (they fill up, and this machine has %zu MiB in all: make them smaller)", machine >> 20);
+    return text;
+}
+
 void pit_pipeline_describe_memory(const struct pit_pipeline *pipeline)
 {
     struct pit_arena_statistics sum = {0};
@@ -183,9 +208,9 @@ void pit_pipeline_describe_memory(const struct pit_pipeline *pipeline)
     for (uint32_t k = 0; k < pipeline->config.matchers; k++)
         add_statistics(&sum, pipeline->matchers[k].memory.arena);
     add_statistics(&sum, pipeline->publisher_memory.arena);
-    char what[128];
-    snprintf(what, sizeof what, "%zu MiB of address space set aside, %zu MiB of it touched in advance",
-             sum.bytes_mapped >> 20, sum.bytes_prefaulted >> 20);
+    char what[320], rings[PIT_PIPELINE_RINGS_BYTES];
+    snprintf(what, sizeof what, "%zu MiB of address space set aside, %zu MiB of it touched in advance; rings %s",
+             sum.bytes_mapped >> 20, sum.bytes_prefaulted >> 20, pit_pipeline_describe_rings(&pipeline->config, rings));
     if (!pipeline->config.huge_pages)
         pit_pipeline_say(pipeline, "memory: %s; ordinary pages, as configured", what);
     else if (sum.huge_error == 0)

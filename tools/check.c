@@ -48,6 +48,8 @@ static void print_summary(const char *path, const struct pit_config *config)
         printf(" %s", pipeline->addresses[i]);
     printf("; %u accounts%s\n", pipeline->accounts_count,
            pipeline->accounts_count > 0 && pipeline->accounts[0].key_bytes > 0 ? " with keys" : ", no keys");
+    char rings[PIT_PIPELINE_RINGS_BYTES];
+    printf("  rings %s\n", pit_pipeline_describe_rings(pipeline, rings));
     printf("  %u symbols on %u matchers:", pipeline->symbols_count, pipeline->matchers);
     for (uint32_t i = 0; i < pipeline->symbols_count && i < 16; i++)
         printf(" %s", pipeline->symbols[i].definition.name);

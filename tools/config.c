@@ -197,7 +197,7 @@ static int build_rings(struct pit_config_build *build)
     } all[] = {
         {"rings.input", rings->input, 65536, 1024, PIT_RING_SLOTS_MAX, &pipeline->input_slots},
         {"rings.output", rings->output, 65536, 1024, PIT_RING_SLOTS_MAX, &pipeline->output_slots},
-        {"rings.sessions", rings->sessions, 1024, 16, PIT_RING_SLOTS_MAX, &pipeline->session_slots},
+        {"rings.sessions", rings->sessions, 1024, 16, PIT_SESSION_SLOTS_MAX, &pipeline->session_slots},
         {"rings.market_data", rings->market_data, 65536, PIT_PUBLISHER_EVENT_SLOTS_MIN, PIT_PUBLISHER_EVENT_SLOTS_MAX,
          &pipeline->event_slots},
     };

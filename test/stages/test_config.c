@@ -167,6 +167,19 @@ static void config_says_all_about_threads_journal_and_limits(void **state)
     unload(&loaded);
 }
 
+static void config_tells_what_its_rings_take(void **state)
+{
+    (void)state;
+    char text[PIT_PIPELINE_RINGS_BYTES];
+    struct loaded loaded = load("rings: {input: 65536, output: 131072, sessions: 1024, market_data: 65536}\n");
+    /* 8 MiB of commands, 16 MiB of events, 1 MiB of notes, 4 MiB of market data, and less than one of the rest */
+    assert_string_equal(pit_pipeline_describe_rings(&loaded.config.pipeline, text), "29 MiB");
+    loaded.config.pipeline.input_slots = loaded.config.pipeline.output_slots = PIT_RING_SLOTS_MAX;
+    loaded.config.pipeline.matchers = 100000; /* more than any machine has */
+    assert_non_null(strstr(pit_pipeline_describe_rings(&loaded.config.pipeline, text), "make them smaller"));
+    unload(&loaded);
+}
+
 static void config_refuses_what_is_not_yaml(void **state)
 {
     (void)state;
@@ -201,6 +214,7 @@ static void config_refuses_values_out_of_range_where_they_stand(void **state)
     refused("matchers: 8\n", 1, 11, "out of range");
     refused("matchers: 0\n", 1, 11, "out of range");
     refused("rings:\n  output: 5000\n", 2, 11, "4096 or 8192");
+    refused("rings:\n  sessions: 131072\n", 2, 13, "131072 is out of range: 16 to 65536");
     refused("journal:\n  segment: 64 MB\n", 2, 12, "no size");
     refused("journal:\n  segment: 1MiB\n", 2, 12, "out of range");
     refused("journal:\n  sync: always\n", 2, 9, "none of: auto, data, never");
@@ -332,6 +346,7 @@ int main(void)
         cmocka_unit_test(config_of_an_empty_file_has_every_default),
         cmocka_unit_test(config_turns_decimals_into_ticks_and_lots),
         cmocka_unit_test(config_says_all_about_threads_journal_and_limits),
+        cmocka_unit_test(config_tells_what_its_rings_take),
         cmocka_unit_test(config_refuses_what_is_not_yaml),
         cmocka_unit_test(config_refuses_unknown_and_doubled_keys_where_they_stand),
         cmocka_unit_test(config_refuses_values_of_the_wrong_type),
