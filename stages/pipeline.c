@@ -61,12 +61,22 @@ static int check_symbols(const struct pit_pipeline_config *config, struct pit_er
             (symbol->matcher < 0 || (uint32_t)symbol->matcher >= config->matchers))
             return pit_error_set(error, -EINVAL, "symbol %s: matcher %d; the matchers are 0 to %u",
                                  symbol->definition.name, symbol->matcher, config->matchers - 1);
-        for (uint32_t j = 0; j < i; j++)
-            if (strncmp(symbol->definition.name, config->symbols[j].definition.name, PIT_SYMBOL_NAME_BYTES) == 0)
-                return pit_error_set(error, -EINVAL, "symbol %s stands twice in the configuration",
-                                     symbol->definition.name);
     }
     return 0;
+}
+
+static int check_names(const struct pit_pipeline_config *config, struct pit_error *error)
+{
+    struct pit_symbol_names names;
+    if (pit_symbol_names_create(&names, config->symbols_count) != 0)
+        return pit_error_set(error, -ENOMEM, "no memory for the names of %u symbols", config->symbols_count);
+    int code = 0;
+    for (uint32_t i = 0; i < config->symbols_count && code == 0; i++)
+        if (pit_symbol_names_add(&names, config->symbols[i].definition.name, i) != PIT_SYMBOL_NAMES_NONE)
+            code = pit_error_set(error, -EINVAL, "symbol %s stands twice in the configuration",
+                                 config->symbols[i].definition.name);
+    pit_symbol_names_destroy(&names);
+    return code;
 }
 
 static int check_config(const struct pit_pipeline_config *config, struct pit_error *error)
@@ -78,7 +88,8 @@ static int check_config(const struct pit_pipeline_config *config, struct pit_err
     if (config->segment_bytes < PIT_JOURNAL_SEGMENT_BYTES_MIN || config->segment_bytes > PIT_JOURNAL_SEGMENT_BYTES_MAX)
         return pit_error_set(error, -EINVAL, "journal segments of %llu bytes; they can have 4 MiB to 16 GiB",
                              (unsigned long long)config->segment_bytes);
-    return check_symbols(config, error);
+    int code = check_symbols(config, error);
+    return code ? code : check_names(config, error);
 }
 
 int pit_pipeline_create(struct pit_pipeline **created, const struct pit_pipeline_config *config,

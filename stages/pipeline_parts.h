@@ -10,6 +10,7 @@
 #include "stages/egress.h"
 #include "stages/journaler.h"
 #include "stages/pipeline.h"
+#include "stages/symbol_names.h"
 
 #define PIT_DIGEST_SLOTS 64u
 
@@ -48,6 +49,7 @@ struct pit_pipeline {
     uint64_t last_time_ns;
     struct pit_publisher_past *past; /* per symbol, filled by recovery */
 
+    struct pit_symbol_names configured;        /* name -> place in config.symbols; only during recovery */
     struct pit_symbol_definition *definitions; /* by id: recovered, then new */
     uint32_t definitions_count;
     uint8_t owners[PIT_SYMBOLS_MAX];

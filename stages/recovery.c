@@ -28,10 +28,8 @@ static uint64_t now_ns(void)
 
 static const struct pit_pipeline_symbol *configured(const struct pit_pipeline *pipeline, const char *name)
 {
-    for (uint32_t i = 0; i < pipeline->config.symbols_count; i++)
-        if (strncmp(pipeline->config.symbols[i].definition.name, name, PIT_SYMBOL_NAME_BYTES) == 0)
-            return &pipeline->config.symbols[i];
-    return NULL;
+    uint32_t place = pit_symbol_names_find(&pipeline->configured, name);
+    return place == PIT_SYMBOL_NAMES_NONE ? NULL : &pipeline->config.symbols[place];
 }
 
 /* Which matcher keeps a symbol: the configured one, or by its id. */
@@ -184,14 +182,14 @@ static void add_startup(struct pit_pipeline *pipeline, uint32_t symbol, const st
         .symbol = symbol, .kind = PIT_COMMAND_SYMBOL, .flags = PIT_COMMAND_WIDE, .definition = *definition};
 }
 
-/* Settles one configured symbol: as it is, with another band, or new. */
-static int settle(struct pit_pipeline *pipeline, const struct pit_pipeline_symbol *wanted, struct pit_error *error)
+/* Settles one configured symbol: as it is, with another band, or new. ids: of the journal's symbols, by name. */
+static int settle(struct pit_pipeline *pipeline, const struct pit_pipeline_symbol *wanted,
+                  const struct pit_symbol_names *ids, struct pit_error *error)
 {
     const struct pit_symbol_definition *definition = &wanted->definition;
-    for (uint32_t symbol = 0; symbol < pipeline->definitions_count; symbol++) {
+    uint32_t symbol = pit_symbol_names_find(ids, definition->name);
+    if (symbol != PIT_SYMBOL_NAMES_NONE) {
         const struct pit_symbol_definition *known = &pipeline->definitions[symbol];
-        if (strncmp(known->name, definition->name, sizeof known->name) != 0)
-            continue;
         int code = check_same(pipeline, known, definition, error);
         if (code == 0 && (known->price_min != definition->price_min || known->price_max != definition->price_max))
             add_startup(pipeline, symbol, definition);
@@ -200,7 +198,7 @@ static int settle(struct pit_pipeline *pipeline, const struct pit_pipeline_symbo
     if (pipeline->definitions_count == PIT_SYMBOLS_MAX)
         return pit_error_set(error, -EINVAL, "symbol %s: there are %u symbols already, the most there can be",
                              definition->name, PIT_SYMBOLS_MAX);
-    uint32_t symbol = pipeline->definitions_count++;
+    symbol = pipeline->definitions_count++;
     assign_owner(pipeline, symbol, definition->name);
     add_startup(pipeline, symbol, definition);
     return 0;
@@ -212,11 +210,17 @@ static int settle_all(struct pit_pipeline *pipeline, struct pit_error *error)
     uint32_t known = pipeline->definitions_count;
     if (known > 0 && config->symbols_suggested)
         return 0;
-    for (uint32_t i = 0; i < config->symbols_count; i++) {
-        int code = settle(pipeline, &config->symbols[i], error);
-        if (code)
-            return code;
-    }
+    struct pit_symbol_names ids;
+    if (pit_symbol_names_create(&ids, known) != 0)
+        return pit_error_set(error, -ENOMEM, "no memory for the names of %u symbols", known);
+    for (uint32_t symbol = 0; symbol < known; symbol++)
+        pit_symbol_names_add(&ids, pipeline->definitions[symbol].name, symbol);
+    int code = 0;
+    for (uint32_t i = 0; i < config->symbols_count && code == 0; i++)
+        code = settle(pipeline, &config->symbols[i], &ids, error);
+    pit_symbol_names_destroy(&ids);
+    if (code)
+        return code;
     uint32_t strangers = 0;
     for (uint32_t symbol = 0; symbol < known; symbol++)
         strangers += configured(pipeline, pipeline->definitions[symbol].name) == NULL;
@@ -247,10 +251,20 @@ static void tell(const struct pit_pipeline *pipeline)
             (unsigned long long)recovered->torn_bytes, (unsigned long long)recovered->last_sequence);
 }
 
-int pit_pipeline_recover(struct pit_pipeline *pipeline, struct pit_error *error)
+static int name_configured(struct pit_pipeline *pipeline)
+{
+    const struct pit_pipeline_config *config = &pipeline->config;
+    if (pit_symbol_names_create(&pipeline->configured, config->symbols_count) != 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < config->symbols_count; i++)
+        pit_symbol_names_add(&pipeline->configured, config->symbols[i].definition.name, i);
+    return 0;
+}
+
+static int recover(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     pipeline->past = calloc(PIT_SYMBOLS_MAX, sizeof *pipeline->past);
-    if (!pipeline->past)
+    if (!pipeline->past || name_configured(pipeline) != 0)
         return pit_error_set(error, -ENOMEM, "no memory for recovery");
     pipeline->lock = pit_journal_lock(pipeline->disk, pipeline->config.directory, error);
     if (pipeline->lock < 0)
@@ -264,4 +278,11 @@ int pit_pipeline_recover(struct pit_pipeline *pipeline, struct pit_error *error)
         return code;
     tell(pipeline);
     return settle_all(pipeline, error);
+}
+
+int pit_pipeline_recover(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    int code = recover(pipeline, error);
+    pit_symbol_names_destroy(&pipeline->configured);
+    return code;
 }

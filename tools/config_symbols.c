@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pitline/market_data.h"
+#include "stages/symbol_names.h"
 #include "tools/config_parts.h"
 
 #define TICK_DEFAULT "0.01"
@@ -143,17 +144,21 @@ static int read_symbol(const struct pit_config_build *build, uint32_t number, co
 static int check_names(const struct pit_config_build *build)
 {
     const struct pit_pipeline_symbol *symbols = build->config->symbols;
-    for (uint32_t i = 0; i < build->config->pipeline.symbols_count; i++) {
-        for (uint32_t j = 0; j < i; j++) {
-            if (strcmp(symbols[i].definition.name, symbols[j].definition.name) != 0)
-                continue;
-            char path[64];
-            snprintf(path, sizeof path, "symbols[%u].name", i);
-            return pit_config_fault(build->file, path, -EINVAL, build->error, "a second symbol '%s'",
-                                    symbols[i].definition.name);
-        }
+    uint32_t count = build->config->pipeline.symbols_count;
+    struct pit_symbol_names names;
+    if (pit_symbol_names_create(&names, count) != 0)
+        return pit_error_set(build->error, -ENOMEM, "no memory for the names of %u symbols", count);
+    int code = 0;
+    for (uint32_t i = 0; i < count && code == 0; i++) {
+        if (pit_symbol_names_add(&names, symbols[i].definition.name, i) == PIT_SYMBOL_NAMES_NONE)
+            continue;
+        char path[64];
+        snprintf(path, sizeof path, "symbols[%u].name", i);
+        code = pit_config_fault(build->file, path, -EINVAL, build->error, "a second symbol '%s'",
+                                symbols[i].definition.name);
     }
-    return 0;
+    pit_symbol_names_destroy(&names);
+    return code;
 }
 
 int pit_config_symbols(struct pit_config_build *build)
