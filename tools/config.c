@@ -13,6 +13,7 @@
 #define HEARTBEAT_MS_DEFAULT 30000u
 #define STATISTICS_MS_DEFAULT 1000u
 #define MS_MAX 86400000u
+#define OUTBOX_BYTES_A_REQUEST 128u /* a report has about 64; the gateway reads on until half of the outbox waits */
 
 int pit_config_bytes(const char *text, uint64_t *bytes)
 {
@@ -261,7 +262,8 @@ static int build_limits(struct pit_config_build *build)
     } all[] = {
         {"limits.sessions", limits->sessions, 64, 1, PIT_SESSIONS_MAX, &pipeline->limits.sessions_max},
         {"limits.rate", limits->rate, 0, 0, UINT32_MAX, &pipeline->limits.rate_max},
-        {"limits.requests", limits->requests, 8192, 1, 1u << 24, &pipeline->limits.requests_max},
+        {"limits.requests", limits->requests, 8192, 1, PIT_EGRESS_OUTBOX_BYTES_MAX / OUTBOX_BYTES_A_REQUEST,
+         &pipeline->limits.requests_max},
         {"limits.turn_messages", limits->turn_messages, 256, 1, PIT_GATEWAY_TURN_MESSAGES_MAX,
          &pipeline->limits.turn_messages},
         {"limits.receive_bytes", limits->receive_bytes, 65536, PIT_GATEWAY_RECEIVE_BYTES_MIN,
@@ -284,6 +286,22 @@ static int build_limits(struct pit_config_build *build)
     return 0;
 }
 
+/* A client may send as many requests as it may have unanswered before it reads a single report: that alone must not cut
+ * it off. */
+static int check_outbox(struct pit_config_build *build)
+{
+    const struct pit_pipeline_config *pipeline = &build->config->pipeline;
+    uint32_t requests = pipeline->limits.requests_max, bytes = pipeline->outbox_bytes;
+    if (bytes / OUTBOX_BYTES_A_REQUEST >= requests)
+        return 0;
+    const char *path = pit_config_has(build->file, "limits.outbox_bytes") ? "limits.outbox_bytes" : "limits.requests";
+    return pit_config_fault(
+        build->file, path, -EINVAL, build->error,
+        "an outbox of %u bytes is too small for the reports of %u unanswered requests: outbox_bytes "
+        "of at least %u, or requests of at most %u",
+        bytes, requests, requests * OUTBOX_BYTES_A_REQUEST, bytes / OUTBOX_BYTES_A_REQUEST);
+}
+
 static int build_rest(struct pit_config_build *build)
 {
     const struct pit_config_memory *memory = &build->text->memory;
@@ -298,8 +316,8 @@ int pit_config_build(struct pit_config *config, const struct pit_config_text *te
                      struct pit_error *error)
 {
     static int (*const steps[])(struct pit_config_build *) = {
-        build_name,  build_rest,    pit_config_accounts, build_addresses, pit_config_symbols,
-        build_rings, build_journal, build_market_data,   build_limits,    pit_config_threads,
+        build_name,    build_rest,        pit_config_accounts, build_addresses, pit_config_symbols, build_rings,
+        build_journal, build_market_data, build_limits,        check_outbox,    pit_config_threads,
     };
     memset(config, 0, sizeof *config);
     struct pit_config_build build = {.config = config, .text = text, .file = file, .error = error};

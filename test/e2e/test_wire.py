@@ -259,7 +259,7 @@ def a_client_that_does_not_read_the_symbols_gives_its_place_back():
     directory = tempfile.mkdtemp(prefix="pitline-welcome-")
     config = os.path.join(directory, "pitline.yaml")
     with open(config, "w") as file:
-        file.write("limits: {sessions: 1, logon_ms: 300, close_ms: 100, outbox_bytes: 65536}\nsymbols:\n")
+        file.write("limits: {sessions: 1, logon_ms: 300, close_ms: 100, outbox_bytes: 65536, requests: 512}\nsymbols:\n")
         file.writelines("  - {name: S%d, orders_max: 1, levels_max: 1}\n" % number for number in range(9000))
     with pitline.Pipeline("-c", config, directory=directory, symbols=[]) as pipeline:
         deaf = Client(pipeline.socket)

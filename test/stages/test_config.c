@@ -220,6 +220,10 @@ static void config_refuses_values_out_of_range_where_they_stand(void **state)
     refused("journal:\n  sync: always\n", 2, 9, "none of: auto, data, never");
     refused("limits:\n  sessions: 5000\n", 2, 13, "out of range");
     refused("statistics_ms: 0\n", 1, 16, "out of range");
+    refused("limits:\n  outbox_bytes: 65536\n", 2, 17, "at least 1048576, or requests of at most 512");
+    refused("limits:\n  requests: 8193\n", 2, 13, "at least 1048704");
+    struct loaded loaded = load("limits: {outbox_bytes: 65536, requests: 512}\n");
+    unload(&loaded);
 }
 
 static void config_refuses_symbols_that_make_no_sense(void **state)
