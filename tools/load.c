@@ -10,7 +10,7 @@
 
 #define LOAD_WINDOW 2048u
 #define LOAD_COUNT_FLOW UINT64_C(1000000)
-#define LOAD_ID_YEAR_2020_S UINT64_C(1577836800)
+#define LOAD_ID_YEAR_2020_NS (UINT64_C(1577836800) * UINT64_C(1000000000))
 
 enum {
     LOAD_ADDRESS = 'a',
@@ -68,10 +68,21 @@ static uint64_t load_number(const char *text, uint64_t least, uint64_t most, con
     return value;
 }
 
+static void load_check_flow(const char *name, struct argp_state *state)
+{
+    for (const char *const *known = pit_flow_names; *known; known++) {
+        if (strcmp(name, *known) == 0)
+            return;
+    }
+    argp_error(state, "there is no flow '%s'; there are exchange, itch-like and mixed", name);
+}
+
 static void load_check(struct pit_load_options *options, bool counted, struct argp_state *state)
 {
     if ((options->bitstamp != NULL) + (options->itch != NULL) + (options->flow != NULL) != 1)
         argp_error(state, "one of --bitstamp, --itch and --flow is wanted");
+    if (options->flow)
+        load_check_flow(options->flow, state);
     if (options->bitstamp && options->accounts != 1)
         argp_error(state, "--bitstamp needs one account: only then is the order of its reports the order of the book");
     if (options->list_symbols && !options->itch)
@@ -164,12 +175,12 @@ static const struct argp load_argp = {
            "Exit status: 0 when everything was sent and answered, 1 when it was not, 2 when the arguments are wrong.",
 };
 
-/* Seconds since 2020 in the upper half: as long as a load sends fewer than 2^32 orders a second, no later one uses ids
- * of an earlier one. */
+/* Nanoseconds since 2020 and room for eight ids in each: as long as a load sends fewer than eight orders a nanosecond,
+ * no later one uses ids of an earlier one, not even within the same second. */
 static uint64_t load_id_base(void)
 {
     const struct pit_clock *clock = pit_clock_machine();
-    return (clock->utc_ns(clock->context) / UINT64_C(1000000000) - LOAD_ID_YEAR_2020_S) << 32;
+    return (clock->utc_ns(clock->context) - LOAD_ID_YEAR_2020_NS) << 3;
 }
 
 int pit_tool_load(int argc, char **argv)

@@ -51,7 +51,6 @@ def one_session_in_order_is_refused_nothing():
 def a_second_load_does_not_collide_with_the_first():
     with pitline.Pipeline() as pipeline:
         load(pipeline, "--flow", "exchange", "--count", 5000)
-        time.sleep(1.1)  # ids come from the second
         output = load(pipeline, "--flow", "exchange", "--count", 5000)
         assert "duplicate_id" not in output, output
         output = load(pipeline, "--flow", "exchange", "--count", 5000, "--id-base", 7)
@@ -120,7 +119,7 @@ def a_pace_is_kept():
 def bad_arguments_are_told():
     with pitline.Pipeline() as pipeline:
         for arguments, status, saying in (
-                (["--flow", "nothing"], 1, "there is no flow 'nothing'"),
+                (["--flow", "nothing"], 2, "there is no flow 'nothing'; there are exchange, itch-like and mixed"),
                 (["--flow", "exchange", "--symbols", "NOPE"], 1, "no symbol 'NOPE'"),
                 (["--flow", "exchange", "--symbols", "9"], 1, "the pipeline has 2"),
                 (["--bitstamp", "/nowhere", "--symbols", "ABC"], 1, "/nowhere"),
