@@ -69,6 +69,11 @@ static int state_answer(struct pit_client *client, uint32_t request, const char 
             return pit_error_set(error, -EPIPE, "the server said goodbye: %s", report.text ? report.text : "");
         if (report.request != request)
             continue;
+        if (report.kind == PIT_REPORT_REJECTED && report.reason == PIT_REASON_NOT_PERMITTED)
+            return pit_error_set(error, -EPERM,
+                                 "%s: refused (not_permitted): the account is no operator's. Take one that the "
+                                 "pipeline's configuration lists under accounts with operates: true",
+                                 symbol);
         if (report.kind == PIT_REPORT_REJECTED)
             return pit_error_set(error, -EPERM, "%s: refused: %s", symbol,
                                  pit_reason_name((enum pit_reason)report.reason));
