@@ -6,6 +6,7 @@
 #include "tools/config_file.h"
 
 #define FILE_BYTES_MAX (16u << 20)
+#define WORDS_BYTES 300u
 
 static int syntax_error(const struct pit_config_file *file, const yaml_parser_t *parser, struct pit_error *error)
 {
@@ -60,6 +61,32 @@ __attribute__((format(printf, 3, 0))) static void hear(cyaml_log_t level, void *
         memcpy(file->complaint, strncmp(line, "Load: ", 6) == 0 ? line + 6 : line, sizeof line - 6);
 }
 
+/* What libcyaml says about a value, in the words of somebody who writes one. Returns what, or text. */
+static const char *in_plain_words(const char *what, char text[WORDS_BYTES])
+{
+    static const struct {
+        const char *begins, *words;
+    } known[] = {
+        {"Expecting SEQUENCE", "a list is wanted here: an entry a line, each after '- '"},
+        {"Expecting MAPPING", "keys are wanted here: one a line, like 'key: value'"},
+        {"Expecting STRING", "a single value is wanted here"},
+        {"Invalid UINT value: ", "is not a whole number that can stand here"},
+        {"Invalid INT value: ", "is not a whole number that can stand here"},
+        {"Invalid uint64_t value: ", "is not a whole number that can stand here"},
+        {"Invalid ENUM value: ", "is neither true nor false"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        size_t length = strlen(known[i].begins);
+        if (strncmp(what, known[i].begins, length) != 0)
+            continue;
+        if (known[i].begins[length - 1] != ' ')
+            return known[i].words;
+        snprintf(text, WORDS_BYTES, "%.200s %s", what + length, known[i].words);
+        return text;
+    }
+    return what;
+}
+
 /* libcyaml tells the place before an unexpected or doubled key: looks for the key itself. */
 static int complain(struct pit_config_file *file, cyaml_err_t code, struct pit_error *error)
 {
@@ -71,8 +98,9 @@ static int complain(struct pit_config_file *file, cyaml_err_t code, struct pit_e
         key = what + strlen(unexpected);
     else if (strncmp(what, doubled, strlen(doubled)) == 0)
         key = what + strlen(doubled);
+    char words[WORDS_BYTES];
     if (!key)
-        return pit_error_set(error, -EINVAL, "%.200s:%u:%u: %s", file->path, line, column, what);
+        return pit_error_set(error, -EINVAL, "%.200s:%u:%u: %s", file->path, line, column, in_plain_words(what, words));
     unsigned key_line = line, key_column = column;
     pit_config_find_key(file, key, line, column, &key_line, &key_column);
     return pit_error_set(error, -EINVAL, "%.200s:%u:%u: %s '%s'%s", file->path, key_line, key_column,

@@ -89,7 +89,8 @@ static int try_plan(struct pit_config_build *build)
     struct pit_topology topology;
     struct pit_error why = {0};
     int code = pit_pipeline_topology(&build->config->pipeline, &topology, &why);
-    return code == 0 ? 0 : pit_config_fault(build->file, "threads", code, build->error, "%.700s", why.text);
+    const char *text = strncmp(why.text, "threads: ", 9) == 0 ? why.text + 9 : why.text; /* the place says it already */
+    return code == 0 ? 0 : pit_config_fault(build->file, "threads", code, build->error, "%.700s", text);
 }
 
 int pit_config_threads(struct pit_config_build *build)

@@ -200,10 +200,12 @@ static void config_refuses_unknown_and_doubled_keys_where_they_stand(void **stat
 static void config_refuses_values_of_the_wrong_type(void **state)
 {
     (void)state;
-    refused("name: x\nmatchers: two\n", 2, 11, "two");
-    refused("matchers: -1\n", 1, 11, "-1");
-    refused("listen: unix:/tmp/x\n", 1, 9, "SEQUENCE");
-    refused("threads:\n  pin: perhaps\n", 2, 8, "perhaps");
+    refused("name: x\nmatchers: two\n", 2, 11, "'two' is not a whole number");
+    refused("matchers: -1\n", 1, 11, "'-1' is not a whole number");
+    refused("listen: unix:/tmp/x\n", 1, 9, "a list is wanted");
+    refused("limits: 3\n", 1, 9, "keys are wanted");
+    refused("name: [a]\n", 1, 7, "a single value is wanted");
+    refused("threads:\n  pin: perhaps\n", 2, 8, "perhaps is neither true nor false");
     refused("rings:\n  input: 99999999999\n", 2, 10, "99999999999");
 }
 
