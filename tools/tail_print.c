@@ -133,7 +133,8 @@ static void json_depth(const struct pit_md_depth *depth, const struct pit_md_sym
     pit_json_begin(&json);
     pit_json_text(&json, "type", "depth");
     pit_json_unsigned(&json, "sequence", depth->event_sequence);
-    pit_json_text(&json, "time", time_text(depth->time_ns));
+    if (depth->time_ns) /* a book that the pipeline found in its journal has none until it changes */
+        pit_json_text(&json, "time", time_text(depth->time_ns));
     pit_json_text(&json, "symbol", symbol->name);
     pit_json_text(&json, "state", pit_trading_state_name((enum pit_trading_state)depth->state));
     pit_json_unsigned(&json, "trades", depth->trades);
@@ -164,7 +165,8 @@ void pit_tail_print_depth(enum pit_tail_format format, const struct pit_md_depth
         json_depth(depth, symbol, levels);
         return;
     }
-    printf("%.18s  %-10s depth ", time_text(depth->time_ns) + sizeof "2024-05-06T" - 1, symbol->name);
+    printf("%-18.18s  %-10s depth ",
+           depth->time_ns ? time_text(depth->time_ns) + sizeof "2024-05-06T" - 1 : "no event yet", symbol->name);
     text_levels("bids", depth->bid, at_most(depth->bids, levels), symbol);
     text_levels("asks", depth->ask, at_most(depth->asks, levels), symbol);
     putchar('\n');
