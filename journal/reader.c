@@ -124,8 +124,9 @@ static int read_failed(const struct pit_journal_reader *reader, uint64_t number,
 
 /* Damage. */
 
-/* The open segment does not go on at offset, and found says why that is not the journal's end. */
-static int damaged_block(const struct pit_journal_reader *reader, const char *wrong, const char *found,
+/* The open segment does not go on at offset, and found says why that is not the journal's end. missing: there may
+ * have been one more segment after it. */
+static int damaged_block(const struct pit_journal_reader *reader, const char *wrong, const char *found, bool missing,
                          struct pit_error *error)
 {
     const char *directory = reader->directory;
@@ -133,11 +134,11 @@ static int damaged_block(const struct pit_journal_reader *reader, const char *wr
     return pit_error_set(
         error, -EBADMSG,
         "%s/%020lu.journal, offset %lu: %s (block %lu was expected), yet %s. The journal is damaged before its end; "
-        "nothing was changed. Restore this file from a copy or from a replica. To go on knowingly without the commands "
+        "nothing was changed. Restore %s from a copy or from a replica. To go on knowingly without the commands "
         "after sequence %lu: keep a copy of the directory, cut this file (truncate -s %lu) and remove the segments "
         "after it",
-        directory, number, reader->offset, wrong, reader->place.number, found, reader->place.sequence - 1,
-        reader->offset);
+        directory, number, reader->offset, wrong, reader->place.number, found,
+        missing ? "this file, or the missing one," : "this file", reader->place.sequence - 1, reader->offset);
 }
 
 /* Segment number cannot be read at all, and found says why it is not one that was just being begun. */
@@ -350,14 +351,18 @@ static int judge_end(struct pit_journal_reader *reader, const char *wrong, uint6
     if (result < 0)
         return result;
     uint32_t next = following(reader);
+    bool missing = !tail.block_offset && torn <= PIT_JOURNAL_BLOCK_BYTES_MAX && next < reader->segments_count &&
+                   reader->segments[next] != reader->place.number;
     if (tail.block_offset)
         snprintf(found, sizeof found, "block %lu is whole at offset %lu", tail.block_number, tail.block_offset);
     else if (torn > PIT_JOURNAL_BLOCK_BYTES_MAX)
         snprintf(found, sizeof found, "there is data up to offset %lu, more than an unfinished write leaves",
                  tail.extent);
-    else if (next < reader->segments_count && reader->segments[next] != reader->place.number)
-        snprintf(found, sizeof found, "segment %020lu.journal says that the journal went on to block %lu",
-                 reader->segments[next], reader->segments[next] - 1);
+    else if (missing)
+        snprintf(found, sizeof found,
+                 "segment %020lu.journal says that the journal went on to block %lu, and there is no segment "
+                 "%020lu.journal",
+                 reader->segments[next], reader->segments[next] - 1, reader->place.number);
     if ((*found || changed) && !reader->doubted) {
         /* A live journal may have grown between the two looks. What was found was written after the block that was
          * expected here, so one more look finds that block if it is not damaged. */
@@ -370,7 +375,7 @@ static int judge_end(struct pit_journal_reader *reader, const char *wrong, uint6
                              "replica; nothing was changed",
                              reader->directory, reader->place.number, found);
     if (*found)
-        return damaged_block(reader, wrong, found, error);
+        return damaged_block(reader, wrong, found, missing, error);
     reader->torn_bytes = torn + begun;
     reader->ended = true;
     reader->doubted = false;
