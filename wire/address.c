@@ -7,7 +7,7 @@
 
 #include "wire/network.h"
 
-#define EXAMPLES "write tcp:127.0.0.1:7001, tcp:[::1]:7001 or unix:/run/pitline/NAME.sock"
+#define EXAMPLES "write tcp:127.0.0.1:7400, tcp:[::1]:7400 or unix:/run/pitline/NAME.sock"
 
 /* 0 .. 65535, or -1. */
 static int32_t port_parse(const char *text)

@@ -219,7 +219,8 @@ static int receive(struct pit_client *client)
         client->ended = pit_error_set(&client->error, -EPIPE, "the server closed the connection%s",
                                       rest ? " in the midst of a message" : "");
     else
-        client->ended = pit_error_set(&client->error, (int)count, "the connection broke: %s", strerror((int)-count));
+        client->ended = pit_error_set(&client->error, (int)count, "the connection broke: %s%s", strerror((int)-count),
+                                      count == -ECONNREFUSED ? ": no server listens there" : "");
     return client->ended;
 }
 
