@@ -117,6 +117,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_ARG:
         argp_error(state, "'%s' is one argument too many", text);
         return 0;
+    case ARGP_KEY_END:
+        if (arguments->demo &&
+            (arguments->config || arguments->data || arguments->listen_count || arguments->symbols_count))
+            argp_error(state, "--demo brings its own directory, addresses and symbols: leave out --config, --data, "
+                              "--listen and --symbol");
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }

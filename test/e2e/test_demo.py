@@ -43,4 +43,10 @@ def demo_leaves_nothing_behind():
         shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.unlink(path)
 
 
-pitline.main(demo_proves_itself_while_tail_watches, demo_leaves_nothing_behind)
+def demo_refuses_what_it_would_not_heed():
+    for arguments in (["--data", "d"], ["--config", "c"], ["--listen", "unix:s"], ["--symbol", "ABC"]):
+        output = pitline.run("run", "--demo=1", *arguments, status=2)
+        assert "leave out" in output, output
+
+
+pitline.main(demo_proves_itself_while_tail_watches, demo_leaves_nothing_behind, demo_refuses_what_it_would_not_heed)
