@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The first thing anyone sees, and a second terminal beside it."""
 import json
+import re
+import shutil
 import subprocess
 import threading
 
@@ -14,6 +16,7 @@ def demo_proves_itself_while_tail_watches():
     reader = threading.Thread(target=lambda: lines.extend(tail.stdout), daemon=True)
     reader.start()
     output = pitline.run("run", "--demo=3")
+    shutil.rmtree(re.search(r"rm -r (\S+)", output)[1])
     try:
         tail.wait(timeout=30)
     except subprocess.TimeoutExpired:
