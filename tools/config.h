@@ -108,7 +108,7 @@ struct pit_config {
     uint32_t drain_ms;
     /* storage */
     char *name, *data;
-    char **addresses;
+    char **addresses; /* the default ones, pipeline.addresses_count of them; NULL where the text has its own */
     struct pit_gateway_account *accounts;
     struct pit_pipeline_symbol *symbols;
     struct pit_topology_group *groups;

@@ -311,6 +311,22 @@ static void override(struct pit_config_text *text, struct arguments *arguments)
         text->journal.sync = arguments->sync;
 }
 
+/* Nobody asked for the default port: where it is taken, by a second pipeline say, the Unix socket has to do. */
+static void leave_taken_port(struct pit_config *config)
+{
+    const struct pit_network *network = pit_network_machine();
+    struct pit_error error;
+    int handle = network->listen(network->context, config->addresses[1], &error);
+    if (handle >= 0)
+        network->close(network->context, handle);
+    if (handle != -EADDRINUSE)
+        return;
+    printf("listen: %s is taken; this pipeline has its Unix socket only (--listen gives it another port)\n",
+           config->addresses[1]);
+    free(config->addresses[1]);
+    config->pipeline.addresses_count = 1;
+}
+
 int pit_tool_run(int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -336,6 +352,8 @@ int pit_tool_run(int argc, char **argv)
     if (pit_config_build(&config, &text, file, &error) != 0) {
         status = complain(&error, 2);
     } else {
+        if (config.addresses)
+            leave_taken_port(&config);
         status = run(&config, arguments.quiet);
         pit_config_clear(&config);
     }

@@ -112,6 +112,31 @@ def a_changed_symbol_is_refused_a_new_one_added():
         assert "NEW" in pitline.run("replay", pipeline.data, "--book", "NEW")
 
 
+def a_second_pipeline_does_without_the_default_port():
+    import socket
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(("127.0.0.1", 7400))
+        taken.listen()
+    except OSError:
+        pass  # somebody else has it: as good
+    with tempfile.TemporaryDirectory() as directory:
+        name = "e2e-port-%d" % os.getpid()
+        process = subprocess.Popen([pitline.BINARY, "run", "--name", name, "--data", directory + "/d", "--symbol", "ABC"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("ready:"):
+                break
+        process.terminate()
+        process.communicate(timeout=60)
+        assert process.returncode == 0 and any("7400 is taken" in line for line in lines), lines
+        assert "unix:/tmp/pitline-%s.sock" % name in lines[-1] and "tcp:" not in lines[-1], lines
+    taken.close()
+
+
 def an_open_listener_without_keys_is_refused():
     with tempfile.TemporaryDirectory() as directory:
         result = subprocess.run([pitline.BINARY, "run", "--data", directory + "/d", "--listen", "tcp:0.0.0.0:7411"],
@@ -195,6 +220,6 @@ def more_sessions_than_a_shell_allows_open_files():
 
 pitline.main(a_restart_goes_on_where_the_journal_ends, groupings_and_matchers_give_one_digest,
              a_directory_in_use_is_refused, a_torn_tail_is_cut_and_said, damage_stops_the_start_and_names_the_place,
-             a_changed_symbol_is_refused_a_new_one_added, an_open_listener_without_keys_is_refused,
-             check_says_line_and_column, a_journal_that_cannot_grow_ends_the_run_and_a_restart_goes_on,
+             a_changed_symbol_is_refused_a_new_one_added, a_second_pipeline_does_without_the_default_port,
+             an_open_listener_without_keys_is_refused, check_says_line_and_column, a_journal_that_cannot_grow_ends_the_run_and_a_restart_goes_on,
              a_demo_whose_disk_fails_says_so, more_sessions_than_a_shell_allows_open_files)
