@@ -29,6 +29,19 @@ bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *pri
     return true;
 }
 
+uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t price)
+{
+    if (price < PIT_PRICE_MIN || price > PIT_PRICE_MAX)
+        return 0;
+    const uint32_t level = pit_price_index_find(book->index, price);
+    if (level == PIT_LEVEL_NONE || pit_order_side(&book->pool.order[book->level[level].head]) != side)
+        return 0;
+    uint64_t quantity = 0;
+    for (uint32_t slot = book->level[level].head; slot; slot = book->pool.order[slot].next)
+        quantity += book->pool.order[slot].quantity;
+    return quantity;
+}
+
 /* The next level of a side behind this one. */
 static uint32_t level_behind(const struct pit_book *book, enum pit_side side, uint32_t level)
 {

@@ -1,0 +1,33 @@
+/* tools/adapter/outlet.h - where the book's events go: an output ring, as in the pipeline, or the benchmark's queue.
+ *
+ * Two files implement this, one for each of the two libraries: outlet_ring.c and outlet_queue.c. In the ring, events
+ * cross to the second thread as the book wrote them and become reports there; the benchmark's queue takes reports.
+ *
+ * Writer:   the thread that calls the engine.
+ */
+#ifndef PIT_TOOLS_ADAPTER_OUTLET_H
+#define PIT_TOOLS_ADAPTER_OUTLET_H
+
+#include <stdbool.h>
+
+#include "book/event.h"
+#include "tools/adapter/interface.h"
+
+/* How many events the writer gathers before it lets the other side see them: it does so between two messages, as a
+ * matcher does at the end of its turn. */
+#define PIT_OUTLET_BATCH 256u
+
+/* The outlet behind what engine_init was given. */
+struct pit_outlet *pit_outlet_open(const struct pit_bench_outlet *table, void *handle);
+void pit_outlet_close(struct pit_outlet *outlet);
+
+/* Where the book writes. */
+struct pit_event_sink *pit_outlet_sink(struct pit_outlet *outlet);
+
+/* Hands every event written so far over. */
+void pit_outlet_publish(struct pit_outlet *outlet);
+
+/* Called after every message: hands over when enough events have gathered. */
+void pit_outlet_message_done(struct pit_outlet *outlet);
+
+#endif

@@ -1,0 +1,77 @@
+/* tools/adapter/outlet_queue.c - events become reports at once and go into the queue the benchmark brings along.
+ *
+ *   book ──▶ sink ──▶ a few struct pit_event ──▶ report ──▶ the benchmark's push
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ring/check.h"
+#include "ring/wait.h"
+#include "tools/adapter/outlet.h"
+#include "tools/adapter/report.h"
+
+#define SLOTS 64u /* of events between two messages; a message with more hands over in between */
+
+struct pit_outlet {
+    _Alignas(128) struct pit_event slots[SLOTS];
+    struct pit_event_sink sink;
+    uint64_t pushed; /* events before this one are in the queue */
+    const struct pit_bench_outlet *table;
+    void *handle;
+};
+
+static void make_room(struct pit_event_sink *sink)
+{
+    pit_outlet_publish(sink->context);
+    sink->limit = sink->next + SLOTS;
+}
+
+struct pit_outlet *pit_outlet_open(const struct pit_bench_outlet *table, void *handle)
+{
+    struct pit_outlet *outlet = aligned_alloc(128, (sizeof *outlet + 127) / 128 * 128);
+    if (!outlet) {
+        fprintf(stderr, "pitline adapter: no memory\n");
+        abort();
+    }
+    *outlet = (struct pit_outlet){
+        .sink = {.slots = outlet->slots, .mask = SLOTS - 1, .make_room = make_room, .context = outlet},
+        .table = table,
+        .handle = handle,
+    };
+    return outlet;
+}
+
+void pit_outlet_close(struct pit_outlet *outlet)
+{
+    free(outlet);
+}
+
+struct pit_event_sink *pit_outlet_sink(struct pit_outlet *outlet)
+{
+    return &outlet->sink;
+}
+
+static void push(const struct pit_outlet *outlet, const struct pit_bench_report *report)
+{
+    if (outlet->table->push(outlet->handle, report))
+        return;
+    struct pit_wait wait;
+    pit_wait_init(&wait, PIT_WAIT_YIELD, NULL);
+    do
+        pit_wait_idle(&wait);
+    while (!outlet->table->push(outlet->handle, report));
+}
+
+void pit_outlet_publish(struct pit_outlet *outlet)
+{
+    for (; outlet->pushed != outlet->sink.next; outlet->pushed++) {
+        struct pit_bench_report report;
+        if (pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &report))
+            push(outlet, &report);
+    }
+}
+
+void pit_outlet_message_done(struct pit_outlet *outlet)
+{
+    pit_outlet_publish(outlet);
+}

@@ -1,0 +1,168 @@
+/* tools/adapter/outlet_ring.c - events go through an output ring; whoever takes them out makes reports of them.
+ *
+ *   book ──▶ sink ──▶ struct pit_ring of struct pit_event ──▶ drain ──▶ reports
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "memory/arena.h"
+#include "ring/ring.h"
+#include "ring/wait.h"
+#include "tools/adapter/export.h"
+#include "tools/adapter/outlet.h"
+#include "tools/adapter/report.h"
+
+struct pit_outlet {
+    /* The writer's. */
+    _Alignas(PIT_SEQUENCE_BYTES) struct pit_event_sink sink;
+    struct pit_ring *ring;
+    uint64_t published; /* events before this one are visible to the reader */
+    uint32_t room_want; /* how much room is asked for at once */
+    uint32_t room_min;  /* how much must be free before a full ring is written to again */
+    /* The other thread's. */
+    _Alignas(PIT_SEQUENCE_BYTES) struct pit_ring_reader reader;
+    struct pit_arena *arena;
+};
+
+/* Room is looked for in large steps, and a full ring is left until a good part of it is free: the reader's cursor is on
+ * another core's line. */
+static void make_room(struct pit_event_sink *sink)
+{
+    struct pit_outlet *outlet = sink->context;
+    pit_outlet_publish(outlet);
+    uint32_t room = pit_ring_room(outlet->ring, outlet->room_want);
+    if (room < outlet->room_min) {
+        struct pit_wait wait;
+        pit_wait_init(&wait, PIT_WAIT_YIELD, NULL);
+        do {
+            pit_wait_idle(&wait);
+            room = pit_ring_room(outlet->ring, outlet->room_want);
+        } while (room < outlet->room_min);
+    }
+    sink->limit = sink->next + room;
+}
+
+static uint32_t slots_for(uint32_t reports_min)
+{
+    uint32_t slots = 4 * PIT_OUTLET_BATCH;
+    while (slots < reports_min && slots < PIT_RING_SLOTS_MAX)
+        slots *= 2;
+    return slots;
+}
+
+static bool lay_out(struct pit_outlet *outlet, uint32_t slots)
+{
+    const size_t bytes = pit_ring_bytes(slots, sizeof(struct pit_event));
+    const struct pit_arena_options options = {
+        .name = "reports", .node = PIT_ARENA_NODE_ANY, .huge = true, .prefault_bytes_max = SIZE_MAX};
+    struct pit_error error = {0};
+    if (pit_arena_create(&outlet->arena, &options, &error)) {
+        fprintf(stderr, "pitline adapter: %s\n", error.text);
+        return false;
+    }
+    void *memory = pit_arena_take(outlet->arena, bytes, PIT_SEQUENCE_BYTES);
+    outlet->ring = memory ? pit_ring_create(memory, slots, sizeof(struct pit_event), 1) : NULL;
+    if (!outlet->ring) {
+        fprintf(stderr, "pitline adapter: no memory for a ring of %u events\n", slots);
+        pit_arena_destroy(outlet->arena);
+        return false;
+    }
+    return pit_ring_reader_add(outlet->ring, &outlet->reader);
+}
+
+static void *create(uint32_t reports_min)
+{
+    struct pit_outlet *outlet = aligned_alloc(PIT_SEQUENCE_BYTES, sizeof *outlet);
+    if (!outlet)
+        return NULL;
+    *outlet = (struct pit_outlet){0};
+    const uint32_t slots = slots_for(reports_min);
+    if (slots < reports_min || !lay_out(outlet, slots)) {
+        free(outlet);
+        return NULL;
+    }
+    outlet->sink = (struct pit_event_sink){.slots = pit_ring_slot(outlet->ring, 0),
+                                           .mask = slots - 1,
+                                           .next = 1,
+                                           .limit = 1, /* the first event looks for room */
+                                           .make_room = make_room,
+                                           .context = outlet};
+    outlet->published = 1;
+    outlet->room_want = slots / 2;
+    outlet->room_min = slots / 8;
+    return outlet;
+}
+
+static void destroy(void *handle)
+{
+    struct pit_outlet *outlet = handle;
+    pit_arena_destroy(outlet->arena);
+    free(outlet);
+}
+
+static void flush(void *handle)
+{
+    pit_outlet_publish(handle);
+}
+
+/* Goes on until there is a report or no event: nothing taken out says that nothing is there. */
+static uint32_t drain(void *handle, struct pit_bench_report *reports, uint32_t max)
+{
+    struct pit_outlet *outlet = handle;
+    struct pit_ring_reader *reader = &outlet->reader;
+    uint32_t made = 0;
+    while (made == 0) {
+        const uint32_t events = pit_ring_poll(reader, max);
+        if (events == 0)
+            break;
+        for (uint32_t i = 0; i < events; i++)
+            made += pit_bench_report(pit_ring_slot(reader->ring, reader->next + i), &reports[made]);
+        pit_ring_release(reader, events);
+    }
+    return made;
+}
+
+/* Nothing is pushed: the book writes into the ring. */
+static const struct pit_bench_outlet table = {.create = create, .drain = drain, .flush = flush, .destroy = destroy};
+
+PIT_EXPORT const struct pit_bench_outlet *engine_get_transport(void)
+{
+    return &table;
+}
+
+struct pit_outlet *pit_outlet_open(const struct pit_bench_outlet *given, void *handle)
+{
+    if (given != &table) {
+        fprintf(stderr, "pitline adapter: this library brings its own queue; for another one take the other library\n");
+        abort();
+    }
+    return handle;
+}
+
+/* Reports may still be taken out: the benchmark destroys what it had created. */
+void pit_outlet_close(struct pit_outlet *outlet)
+{
+    pit_outlet_publish(outlet);
+}
+
+struct pit_event_sink *pit_outlet_sink(struct pit_outlet *outlet)
+{
+    return &outlet->sink;
+}
+
+void pit_outlet_publish(struct pit_outlet *outlet)
+{
+    const uint64_t ready = outlet->sink.next - outlet->published;
+    if (ready == 0)
+        return;
+    const uint64_t first = pit_ring_claim(outlet->ring, (uint32_t)ready);
+    PIT_CHECK(first == outlet->published); /* room was seen before the slots were written */
+    pit_ring_publish(outlet->ring, first, (uint32_t)ready);
+    outlet->published += ready;
+}
+
+void pit_outlet_message_done(struct pit_outlet *outlet)
+{
+    if (outlet->sink.next - outlet->published >= PIT_OUTLET_BATCH)
+        pit_outlet_publish(outlet);
+}
