@@ -580,6 +580,21 @@ static void visitor_sees_price_time_order_and_may_stop(void **state)
     assert_int_equal(two.count, 2);
 }
 
+static void depth_is_what_is_open_at_a_price_of_a_side(void **state)
+{
+    struct desk *desk = *state;
+    desk_send(desk, order(BUY, 100, 5));
+    desk_send(desk, order(BUY, 100, 7));
+    desk_send(desk, order(BUY, 99, 1));
+    desk_send(desk, by(2, order(SELL, 100, 3)));
+    assert_int_equal(pit_book_depth(desk->book, BUY, 100), 9);
+    assert_int_equal(pit_book_depth(desk->book, BUY, 99), 1);
+    assert_int_equal(pit_book_depth(desk->book, SELL, 100), 0);
+    assert_int_equal(pit_book_depth(desk->book, BUY, 98), 0);
+    assert_int_equal(pit_book_depth(desk->book, BUY, INT64_MIN), 0);
+    assert_int_equal(pit_book_depth(desk->book, SELL, INT64_MAX), 0);
+}
+
 #define book_test(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
 
 int main(void)
@@ -612,6 +627,7 @@ int main(void)
         book_test(post_only_replace_that_would_trade_changes_nothing),
         book_test(client_id_is_free_again_when_its_order_is_gone),
         book_test(visitor_sees_price_time_order_and_may_stop),
+        book_test(depth_is_what_is_open_at_a_price_of_a_side),
     };
     return cmocka_run_group_tests_name("book", tests, NULL, NULL);
 }
