@@ -16,21 +16,17 @@ struct part {
     const char *summary;
 };
 
-static const struct part *parts(void)
-{
-    static struct part all[4];
-    all[0] = (struct part){"book", pit_bench_book, "matching in memory: commands in, events out, one core"};
-    all[1] = (struct part){"pipeline", pit_bench_pipeline, "all stages in one process, with a journal"};
-    all[2] = (struct part){"ring", pit_bench_ring, "handing over from one thread to another"};
-    return all;
-}
+static const struct part parts[] = {
+    {"book", pit_bench_book, "matching in memory: commands in, events out, one core"},
+    {"pipeline", pit_bench_pipeline, "all stages in one process, with a journal"},
+    {NULL, NULL, NULL},
+};
 
 static int usage(FILE *out, int status)
 {
     fprintf(out, "Usage: pitline bench WHAT [OPTION...]\n\n");
-    for (const struct part *part = parts(); part->name; part++)
-        if (part->run)
-            fprintf(out, "  %-10s %s\n", part->name, part->summary);
+    for (const struct part *part = parts; part->name; part++)
+        fprintf(out, "  %-10s %s\n", part->name, part->summary);
     fprintf(out, "\npitline bench WHAT --help tells its options.\n");
     return status;
 }
@@ -41,8 +37,8 @@ int pit_tool_bench(int argc, char **argv)
         return usage(stderr, 2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)
         return usage(stdout, 0);
-    for (const struct part *part = parts(); part->name; part++) {
-        if (!part->run || strcmp(part->name, argv[1]) != 0)
+    for (const struct part *part = parts; part->name; part++) {
+        if (strcmp(part->name, argv[1]) != 0)
             continue;
         char name[64];
         snprintf(name, sizeof name, "pitline bench %s", part->name);

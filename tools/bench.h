@@ -1,7 +1,7 @@
 /* tools/bench.h - what `pitline bench` can measure, and what its parts share.
  *
  * Each part is one file and one function; it parses its own arguments and returns the exit status (0, 1, 2 as in
- * tools/tools.h). A part whose file is not in the build is not there.
+ * tools/tools.h).
  */
 #ifndef PIT_TOOLS_BENCH_H
 #define PIT_TOOLS_BENCH_H
@@ -9,9 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-int pit_bench_book(int argc, char **argv) __attribute__((weak));
-int pit_bench_pipeline(int argc, char **argv) __attribute__((weak));
-int pit_bench_ring(int argc, char **argv) __attribute__((weak));
+int pit_bench_book(int argc, char **argv);
+int pit_bench_pipeline(int argc, char **argv);
 
 /* One line on what was measured on: processor, CPUs this process may use, kernel, compiler, build. Every printed
  * figure belongs with it. */
