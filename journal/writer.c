@@ -551,9 +551,9 @@ uint32_t pit_journal_prepare_work(struct pit_journal *journal)
     if (journal->blank.file < 0)
         result = pit_journal_blank_begin(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME,
                                          journal->options.segment_bytes);
-    else if (journal->blank.zeroed >= prepare_to(journal, filled))
+    else if (journal->blank.zeroed < journal->blank.bytes && journal->blank.zeroed >= prepare_to(journal, filled))
         return 0;
-    if (result == 0)
+    if (result == 0 && journal->blank.zeroed < journal->blank.bytes) /* the opening may have finished it already */
         result = pit_journal_blank_slice(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
     if (result < 0) {
         /* Not final: there is room in the current segment. The disk agent tries for itself when that is full. */

@@ -104,6 +104,26 @@ static void journal_reads_back_what_was_written_without_sync(void **state)
     write_then_read(PIT_JOURNAL_SYNC_NEVER);
 }
 
+/* Whatever the way of writing, and whether the segment was begun by a start or by the preparer. */
+static void segment_prepared_ahead_is_the_next_one(void **state)
+{
+    (void)state;
+    char next[300];
+    snprintf(next, sizeof next, "%s/next.segment", directory);
+    uint64_t sequence = 1;
+    for (uint32_t start = 0; start < 6; start++) {
+        struct pit_journal *journal =
+            fixture_open(pit_disk_machine(), directory, SEGMENT_BYTES, (enum pit_journal_sync)(start % 3));
+        for (uint32_t turns = 0; pit_journal_prepare_work(journal); turns++)
+            assert_true(turns < 100);
+        assert_int_equal(access(next, F_OK), 0);
+        for (uint32_t blocks = 0; access(next, F_OK) == 0 && blocks < 400; blocks++)
+            fixture_block(journal, &sequence, 400, 1);
+        assert_int_equal(access(next, F_OK), -1); /* the disk side has taken it */
+        pit_journal_close(journal);
+    }
+}
+
 static void restart_goes_on_after_the_last_command(void **state)
 {
     (void)state;
@@ -315,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(journal_reads_back_what_was_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(journal_reads_back_what_was_written_with_fdatasync, set_up, tear_down),
         cmocka_unit_test_setup_teardown(journal_reads_back_what_was_written_without_sync, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(segment_prepared_ahead_is_the_next_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(restart_goes_on_after_the_last_command, set_up, tear_down),
         cmocka_unit_test_setup_teardown(restart_makes_durable_what_it_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(empty_directory_is_not_a_journal, set_up, tear_down),
