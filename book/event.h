@@ -24,9 +24,9 @@
 #include "book/command.h"
 
 enum pit_event_kind {
-    PIT_EVENT_ACCEPTED = 1, /* order_id given; price, quantity as ordered (price 0 with a market order) */
-    PIT_EVENT_REJECTED =
-        2, /* reason; order_id, client_id, price, quantity as in the command; see pit_event_rejected_kind */
+    PIT_EVENT_ACCEPTED = 1,  /* order_id given; price, quantity as ordered (price 0 with a market order) */
+    PIT_EVENT_REJECTED = 2,  /* reason; order_id, client_id, price, quantity as in the command; the refused command's
+                                kind: pit_event_rejected_kind */
     PIT_EVENT_TRADE = 3,     /* wide: subject = the resting (maker) order, taker_* = the aggressor; price is the
                                 maker's; quantity traded; leaves, taker_leaves what is left of each; side = the taker's */
     PIT_EVENT_RESTED = 4,    /* quantity lots of the order now rest at price */

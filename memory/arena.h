@@ -37,8 +37,8 @@ struct pit_arena_options {
     size_t bytes_max;   /* in all chunks together; 0 = PIT_ARENA_BYTES_MAX */
     int node;           /* prefer this NUMA node's memory, or PIT_ARENA_NODE_ANY */
     bool huge;          /* try the kernel's reserved huge pages first (vm.nr_hugepages), else transparent ones; beyond
-                           PIT_ARENA_HUGE_BYTES_MAX mapped, ordinary ones: thousands of large blocks, each hardly touched,
-                           would otherwise take 2 MiB for every page in use. false: ordinary pages only */
+                           PIT_ARENA_HUGE_BYTES_MAX mapped, ordinary ones: thousands of large blocks, each hardly
+                           touched, would otherwise take 2 MiB for every page in use. false: ordinary pages only */
     size_t prefault_bytes_max; /* touch every page when a chunk is mapped, as long as no more than this is mapped in
                                   all: 0 = never, SIZE_MAX = always */
 };

@@ -221,5 +221,5 @@ def more_sessions_than_a_shell_allows_open_files():
 pitline.main(a_restart_goes_on_where_the_journal_ends, groupings_and_matchers_give_one_digest,
              a_directory_in_use_is_refused, a_torn_tail_is_cut_and_said, damage_stops_the_start_and_names_the_place,
              a_changed_symbol_is_refused_a_new_one_added, a_second_pipeline_does_without_the_default_port,
-             an_open_listener_without_keys_is_refused, check_says_line_and_column, a_journal_that_cannot_grow_ends_the_run_and_a_restart_goes_on,
-             a_demo_whose_disk_fails_says_so, more_sessions_than_a_shell_allows_open_files)
+             an_open_listener_without_keys_is_refused, check_says_line_and_column,
+             a_journal_that_cannot_grow_ends_the_run_and_a_restart_goes_on, a_demo_whose_disk_fails_says_so, more_sessions_than_a_shell_allows_open_files)
