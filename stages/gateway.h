@@ -23,9 +23,10 @@
  *   heartbeat_ms     a session silent for three intervals: BYE, close
  *   requests_max     unanswered requests of a session, and egress's backlog for it: the gateway stops reading from it
  *   turn_messages    a session's messages in one do_work; the others have their turn before it goes on
- *   overload_ms      the input ring has no room: the gateway stops parsing (the sockets push back); after overload_ms
- * it answers commands with REJECTED overloaded until there is room Refusals of the gateway are REJECTED messages with
- * sequence 0.
+ *   overload_ms      the input ring has no room: the gateway stops parsing, and the sockets push back; once that has
+ *                    lasted so long, REJECTED overloaded until there is room
+ *
+ * Refusals of the gateway are REJECTED messages with sequence 0.
  *
  * Shutdown, when the phase is PIT_PHASE_DRAIN: the listeners are closed, no more commands enter (commands that are read
  * still are answered REJECTED shutting_down), the intake is closed, every session is closed with BYE shutting_down
