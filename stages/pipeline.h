@@ -5,8 +5,9 @@
  *   create   locks the directory, replays the journal into the matchers' markets, opens the journal at its end, makes
  *            rings and stages, opens the listeners
  *   start    starts the threads; the start-up commands (new symbols, changed price bands) are the first to go in
- *   stop     DRAIN: intake stops; all that was accepted is journaled, matched, reported and published, and the digest
- * of the final state is journaled. Then STOP: the threads leave, the journal is closed destroy  gives everything back
+ *   stop     DRAIN: intake stops; what was accepted is journaled, matched, reported and published, and the digest of
+ *            the final state is journaled. Then STOP: the threads leave, the journal is closed
+ *   destroy  gives everything back
  *
  * A journal that fails is final: pit_pipeline_failed says so, and stop then skips the draining. Nothing was
  * acknowledged that is not durable.
