@@ -34,20 +34,24 @@ class Pipeline:
             self.wait_ready()
 
     def wait_ready(self):
+        # Straight from the pipe: lines that a buffered reader has taken already would not make select return again.
         deadline = time.monotonic() + START_SECONDS
         selector = selectors.DefaultSelector()
         selector.register(self.process.stdout, selectors.EVENT_READ)
+        output = b""
         while time.monotonic() < deadline:
-            if selector.select(timeout=1):
-                line = self.process.stdout.readline()
-                if not line:
-                    break
-                self.log.append(line)
-                if line.startswith("ready:"):
-                    # From here on the output is read at the end only; a pipe holds 64 KiB, so keep it small.
-                    return
+            if not selector.select(timeout=1):
+                continue
+            data = os.read(self.process.stdout.fileno(), 65536)
+            output += data
+            if re.search(rb"^ready:.*\n", output, re.M):
+                # From here on the output is read at the end only; a pipe holds 64 KiB, so keep it small.
+                self.log.append(output.decode())
+                return
+            if not data:
+                break
         self.process.kill()
-        raise AssertionError("the pipeline did not get ready:\n" + "".join(self.log))
+        raise AssertionError("the pipeline did not get ready:\n" + output.decode())
 
     def kill(self):
         self.process.kill()
