@@ -115,18 +115,27 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static void define(struct pit_command *command, uint64_t sequence, uint32_t symbol, uint32_t orders_max)
+/* As many prices as the band has or orders can be at. */
+static uint32_t levels_max(const struct pit_flow_band *band, uint32_t orders_max)
+{
+    const uint32_t most = orders_max < PIT_LEVELS_MAX ? orders_max : PIT_LEVELS_MAX;
+    const uint64_t prices = (uint64_t)(band->price_max - band->price_min) + 1;
+    return prices < most ? (uint32_t)prices : most;
+}
+
+static void define(struct pit_command *command, uint64_t sequence, uint32_t symbol, uint32_t orders_max,
+                   const struct pit_flow_band *band)
 {
     *command = (struct pit_command){.sequence = sequence,
                                     .symbol = symbol,
                                     .kind = PIT_COMMAND_SYMBOL,
                                     .flags = PIT_COMMAND_WIDE,
                                     .definition = {
-                                        .price_min = PIT_FLOW_PRICE_MIN,
-                                        .price_max = PIT_FLOW_PRICE_MAX,
-                                        .quantity_max = PIT_FLOW_QUANTITY_MAX,
+                                        .price_min = band->price_min,
+                                        .price_max = band->price_max,
+                                        .quantity_max = band->quantity_max,
                                         .orders_max = orders_max,
-                                        .levels_max = (uint32_t)(PIT_FLOW_PRICE_MAX - PIT_FLOW_PRICE_MIN + 1),
+                                        .levels_max = levels_max(band, orders_max),
                                         .tick_mantissa = 1,
                                         .lot_mantissa = 1,
                                     }};
@@ -166,7 +175,10 @@ static int commands_make(struct bench *bench, struct pit_error *error)
                                                   .accounts = 100,
                                                   .resting = (uint32_t)arguments->resting};
     struct pit_flow *flow;
-    const int code = pit_flow_create(&flow, &flow_options, error);
+    struct pit_flow_band band;
+    int code = pit_flow_band(&flow_options, &band, error);
+    if (!code)
+        code = pit_flow_create(&flow, &flow_options, error);
     if (code)
         return code;
     bench->filling = symbols + pit_flow_filling(flow);
@@ -186,7 +198,7 @@ static int commands_make(struct bench *bench, struct pit_error *error)
     for (uint64_t i = 0; i < bench->total; i++) {
         const uint64_t sequence = i + 1;
         if (i < symbols) {
-            define(&bench->commands[i], sequence, (uint32_t)i, (uint32_t)bench->orders_max);
+            define(&bench->commands[i], sequence, (uint32_t)i, (uint32_t)bench->orders_max, &band);
             continue;
         }
         struct pit_flow_operation operation;

@@ -1,403 +1,167 @@
-/* See tools/flow.h; the orders and books it keeps are in tools/flow_model.h. Here: what comes next. Passive prices are
- * drawn around the middle of the market, which wanders slowly inside the window. */
-#include "tools/flow_model.h"
+/* See tools/flow.h: which flow is of which family, and what all have in common. */
+#include "tools/flow.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define FLOW_SHARES 16384u /* what the shares of a profile add up to */
-#define FLOW_STEER_UNIT (INT64_C(1) << 20)
-#define FLOW_PRESUMED_AGE 4096u /* operations for each account and a few; about as long as an answer is under way */
+#include "tools/flow_family.h"
 
-const char *const pit_flow_names[] = {"exchange", "itch-like", "mixed", NULL};
+#define LEVELS 2000u
+#define PERIOD UINT64_C(1000000)
+#define PERIOD_MAX (UINT64_C(1) << 40)
 
-#define PER_CENT(x) ((uint16_t)((x)*FLOW_SHARES / 100.0 + 0.5))
+enum resting { OVER_ALL, EACH };
 
-/* 1,000 orders spread evenly over 1,640 prices stand on 1640 * (1 - exp(-1000 / 1640)) = 749 of them. */
-static const struct flow_profile flow_profiles[] = {
-    {.share_gtc = PER_CENT(9),
-     .share_ioc = PER_CENT(3),
-     .share_cancel = PER_CENT(6),
-     .wander = 190,
-     .reach = 820,
-     .quantity = 100,
-     .quantity_ioc = 138,
-     .resting = 1000,
-     .resting_each = true},
-    {.share_gtc = PER_CENT(45),
-     .share_ioc = PER_CENT(5),
-     .share_cancel = PER_CENT(45),
-     .wander = 400,
-     .reach = 600,
-     .quantity = 400,
-     .quantity_ioc = 40,
-     .nearer = 1,
-     .resting = 100000},
-    {.share_gtc = PER_CENT(33),
-     .share_ioc = PER_CENT(5),
-     .share_fok = PER_CENT(3),
-     .share_cancel = PER_CENT(24),
-     .share_reduce = PER_CENT(10),
-     .wander = 300,
-     .reach = 400,
-     .quantity = 200,
-     .quantity_ioc = 200,
-     .nearer = 1,
-     .cross = 16,
-     .market = 64,
-     .post_only = 32,
-     .resting = 2000,
-     .resting_each = true},
+/* In the order of pit_flow_names. */
+static const struct known {
+    int (*create)(struct pit_flow **flow, uint32_t which, const struct pit_flow_options *options);
+    struct pit_flow_band (*band)(uint32_t which, const struct pit_flow_options *options);
+    uint32_t which;
+    uint32_t resting;
+    enum resting of; /* whether resting is of all symbols together or of each */
+    bool in_turn;    /* always */
+    bool ids_mixed;
+} known[] = {
+    {flow_window_create, flow_window_band, 0, 1000, EACH, false, false},
+    {flow_window_create, flow_window_band, 1, 100000, OVER_ALL, false, false},
+    {flow_window_create, flow_window_band, 2, 2000, EACH, false, false},
+    {flow_market_create, flow_market_band, 0, 20000, EACH, true, true},
+    {flow_market_create, flow_market_band, 1, 3000, EACH, true, true},
+    {flow_market_create, flow_market_band, 2, 1500, EACH, true, true},
+    {flow_market_create, flow_market_band, 3, 700, EACH, true, true},
+    {flow_market_create, flow_market_band, 4, 250, EACH, true, true},
+    {flow_steady_create, flow_steady_band, 0, 100000, OVER_ALL, true, false},
+    {flow_steady_create, flow_steady_band, 1, 100000, OVER_ALL, true, false},
+    {flow_steady_create, flow_steady_band, 2, 10000, OVER_ALL, true, false},
+    {flow_steady_create, flow_steady_band, 3, 10000, OVER_ALL, true, false},
 };
 
-/* SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. */
-static inline uint64_t flow_random(struct pit_flow *flow)
-{
-    uint64_t z = (flow->random += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
+const char *const pit_flow_names[] = {"exchange",    "itch-like", "mixed", "static", "normal", "swing-25", "swing-40",
+                                      "flash-crash", "old",       "wide",  "sweep",  "depth",  NULL};
 
-/* 0 .. below - 1 from 32 random bits. */
-static inline uint32_t flow_below(uint32_t bits, uint32_t below)
-{
-    return (uint32_t)(((uint64_t)bits * below) >> 32);
-}
+_Static_assert(sizeof pit_flow_names / sizeof *pit_flow_names == sizeof known / sizeof *known + 1, "a flow a name");
 
-static inline int32_t flow_clamp(int32_t level)
-{
-    return level < 0 ? 0 : level > (int32_t)FLOW_PRICES - 1 ? (int32_t)FLOW_PRICES - 1 : level;
-}
-
-/* A price on the side's own half of the market, behind the other side's best. */
-static inline int32_t flow_passive(const struct pit_flow *flow, const struct flow_symbol *symbol, uint8_t side,
-                                   uint64_t random)
-{
-    uint32_t away = flow_below((uint32_t)random, flow->profile.reach);
-    if (flow->profile.nearer) {
-        uint32_t second = flow_below((uint32_t)(random >> 32), flow->profile.reach);
-        away = second < away ? second : away;
-    }
-    int32_t level = side == PIT_SIDE_BUY ? symbol->middle - 1 - (int32_t)away : symbol->middle + (int32_t)away;
-    int32_t best = flow_best(symbol, side ^ 1u);
-    if (best >= 0 && side == PIT_SIDE_BUY && level >= best)
-        level = best - 1;
-    if (best >= 0 && side == PIT_SIDE_SELL && level <= best)
-        level = best + 1;
-    return flow_clamp(level);
-}
-
-/* A price up to seven ticks through the other side's best. */
-static inline int32_t flow_aggressive(const struct flow_symbol *symbol, uint8_t side, uint32_t random)
-{
-    int32_t best = flow_best(symbol, side ^ 1u);
-    if (best < 0)
-        best = symbol->middle;
-    int32_t through = (int32_t)(random & 7u);
-    return flow_clamp(side == PIT_SIDE_BUY ? best + through : best - through);
-}
-
-/* One step up or down, the rarer the more orders must be gone before the book follows. */
-static inline void flow_wander(const struct pit_flow *flow, struct flow_symbol *symbol, uint32_t random)
-{
-    if (random & flow->wander_mask)
-        return;
-    int32_t next = symbol->middle + ((random >> 31) ? 1 : -1);
-    if (abs(next - FLOW_MIDDLE) <= flow->profile.wander)
-        symbol->middle = next;
-}
-
-static void flow_rest(struct pit_flow *flow, const struct pit_flow_operation *operation, int32_t level,
-                      uint32_t quantity)
-{
-    uint32_t index = flow->free;
-    struct flow_order *order = &flow->orders[index];
-    flow->free = order->next;
-    order->number = operation->order;
-    order->symbol = operation->symbol;
-    order->account = operation->account;
-    order->quantity = quantity;
-    order->level = (uint16_t)level;
-    order->side = operation->side;
-    if (flow->table)
-        flow->table[flow_table_place(flow, order->number)] = index;
-    flow_link(flow, index);
-    flow_live_add(flow, index);
-}
-
-static void flow_new(struct pit_flow *flow, struct pit_flow_operation *operation, enum pit_tif tif, bool filling)
-{
-    const struct flow_profile *profile = &flow->profile;
-    uint64_t a = flow_random(flow), b = flow_random(flow);
-    operation->kind = PIT_FLOW_NEW;
-    operation->order = ++flow->number;
-    operation->symbol = flow_below((uint32_t)a, flow->symbols_count);
-    operation->account = flow_below((uint32_t)(a >> 32), flow->accounts);
-    operation->side = (uint8_t)(b & 1u);
-    operation->tif = (uint8_t)tif;
-    operation->post_only = 0;
-    operation->market = 0;
-    struct flow_symbol *symbol = &flow->symbols[operation->symbol];
-    if (!filling)
-        flow_wander(flow, symbol, (uint32_t)(a ^ b));
-    uint32_t coin = (uint32_t)(b >> 8) & 0xffu;
-    uint32_t most = profile->quantity;
-    int32_t level;
-    if (tif != PIT_TIF_GTC || (!filling && coin < profile->cross)) {
-        level = flow_aggressive(symbol, operation->side, (uint32_t)(b >> 16));
-        most = profile->quantity_ioc;
-        operation->market = tif != PIT_TIF_GTC && coin < profile->market;
-    } else {
-        level = flow_passive(flow, symbol, operation->side, flow_random(flow));
-        operation->post_only = coin >= 256u - profile->post_only;
-    }
-    uint32_t quantity = 1u + flow_below((uint32_t)(b >> 32), most);
-    operation->quantity = quantity;
-    operation->price = operation->market ? 0 : PIT_FLOW_PRICE_MIN + level;
-    if (operation->market)
-        level = operation->side == PIT_SIDE_BUY ? (int32_t)FLOW_PRICES - 1 : 0;
-    if (operation->post_only) {
-        int32_t best = flow_best(symbol, operation->side ^ 1u);
-        if (best >= 0 && (operation->side == PIT_SIDE_BUY ? best <= level : best >= level))
-            operation->post_only = 0; /* it would be refused; let it trade */
-    }
-    if (tif == PIT_TIF_FOK && !flow_fillable(flow, operation->symbol, operation->side, level, quantity))
-        return;
-    quantity = flow_match(flow, operation->symbol, operation->side, level, quantity);
-    if (quantity > 0 && tif == PIT_TIF_GTC)
-        flow_rest(flow, operation, level, quantity);
-}
-
-static inline void flow_about(struct pit_flow_operation *operation, const struct flow_order *order)
-{
-    operation->order = order->number;
-    operation->symbol = order->symbol;
-    operation->account = order->account;
-    operation->side = order->side;
-    operation->tif = PIT_TIF_GTC;
-    operation->market = 0;
-    operation->post_only = 0;
-    operation->price = 0;
-    operation->quantity = 0;
-}
-
-static inline uint32_t flow_draw(const struct pit_flow *flow, uint32_t which)
-{
-    return flow->live[flow_below(which, flow->live_count)];
-}
-
-static void flow_cancel(struct pit_flow *flow, struct pit_flow_operation *operation, uint32_t which)
-{
-    operation->kind = PIT_FLOW_CANCEL;
-    if (flow->table) {
-        flow_presumed_trim(flow, 8);
-        const struct flow_presumed *first = &flow->presumed[flow->presumed_first & flow->presumed_mask];
-        if (flow->presumed_first < flow->presumed_end && first->since + flow->presumed_age < flow->operations &&
-            flow->orders[first->order].state == FLOW_PRESUMED && flow->orders[first->order].number == first->number) {
-            /* Nobody has said that it filled: it must still rest. */
-            flow_about(operation, &flow->orders[first->order]);
-            flow_release(flow, first->order);
-            flow->presumed_first++;
-            return;
-        }
-    }
-    uint32_t index = flow_draw(flow, which);
-    flow_about(operation, &flow->orders[index]);
-    flow_unlink(flow, index);
-    flow_live_remove(flow, index);
-    flow_release(flow, index);
-}
-
-static void flow_reduce(struct pit_flow *flow, struct pit_flow_operation *operation, uint32_t which)
-{
-    uint32_t index = flow_draw(flow, which);
-    struct flow_order *order = &flow->orders[index];
-    operation->kind = PIT_FLOW_REDUCE;
-    flow_about(operation, order);
-    if (order->quantity == 1) { /* nothing smaller is left of it */
-        flow_unlink(flow, index);
-        flow_live_remove(flow, index);
-        operation->quantity = 1;
-        flow_release(flow, index);
-        return;
-    }
-    uint32_t off = 1u + flow_below((uint32_t)flow_random(flow), order->quantity - 1u);
-    operation->quantity = off;
-    order->quantity -= off;
-}
-
-static void flow_replace(struct pit_flow *flow, struct pit_flow_operation *operation, uint32_t which)
-{
-    uint32_t index = flow_draw(flow, which);
-    struct flow_order *order = &flow->orders[index];
-    uint64_t random = flow_random(flow);
-    struct flow_symbol *symbol = &flow->symbols[order->symbol];
-    operation->kind = PIT_FLOW_REPLACE;
-    flow_about(operation, order);
-    flow_wander(flow, symbol, (uint32_t)(random >> 11));
-    uint32_t quantity = 1u + flow_below((uint32_t)(random >> 32), flow->profile.quantity);
-    int32_t level = order->level;
-    if ((random >> 8) & 7u) /* one in eight changes its quantity only */
-        level = flow_passive(flow, symbol, order->side, flow_random(flow));
-    operation->price = PIT_FLOW_PRICE_MIN + level;
-    operation->quantity = quantity;
-    if (level == order->level && quantity <= order->quantity) {
-        order->quantity = quantity;
-        return;
-    }
-    flow_unlink(flow, index);
-    order->quantity = flow_match(flow, order->symbol, order->side, level, quantity);
-    order->level = (uint16_t)level;
-    flow_link(flow, index); /* also when nothing is left: flow_filled takes it from its level */
-    if (order->quantity == 0)
-        flow_filled(flow, index);
-}
-
-void pit_flow_next(struct pit_flow *flow, struct pit_flow_operation *operation)
-{
-    const struct flow_profile *profile = &flow->profile;
-    if (flow->operations++ < flow->target) {
-        flow_new(flow, operation, PIT_TIF_GTC, true);
-        return;
-    }
-    /* Too few or too many orders rest: some cancels become orders, or the other way; at most one operation in 100. */
-    int64_t missing = (int64_t)flow->target - (int64_t)flow->live_count;
-    int32_t shift = (int32_t)(missing * flow->steer / FLOW_STEER_UNIT);
-    int32_t shift_max = (int32_t)FLOW_SHARES / 100;
-    shift = shift < -shift_max ? -shift_max : shift > shift_max ? shift_max : shift;
-    uint64_t random = flow_random(flow); /* the upper bits say what comes, the lower ones which order */
-    int32_t draw = (int32_t)(random >> 50);
-    uint32_t which = (uint32_t)random;
-    if (flow->live_count == 0) {
-        flow_new(flow, operation, PIT_TIF_GTC, false);
-        return;
-    }
-    if (flow->free == FLOW_NONE) {
-        flow_cancel(flow, operation, which);
-        return;
-    }
-    if ((draw -= profile->share_gtc + shift) < 0)
-        flow_new(flow, operation, PIT_TIF_GTC, false);
-    else if ((draw -= profile->share_cancel - shift) < 0)
-        flow_cancel(flow, operation, which);
-    else if ((draw -= profile->share_ioc) < 0)
-        flow_new(flow, operation, PIT_TIF_IOC, false);
-    else if ((draw -= profile->share_fok) < 0)
-        flow_new(flow, operation, PIT_TIF_FOK, false);
-    else if ((draw -= profile->share_reduce) < 0)
-        flow_reduce(flow, operation, which);
-    else
-        flow_replace(flow, operation, which);
-}
-
-void pit_flow_gone(struct pit_flow *flow, uint64_t order)
-{
-    if (!flow->table || order == 0)
-        return;
-    uint32_t index = flow->table[flow_table_place(flow, order)];
-    if (index == FLOW_NONE)
-        return;
-    if (flow->orders[index].state == FLOW_LIVE) {
-        flow_unlink(flow, index);
-        flow_live_remove(flow, index);
-    }
-    flow_release(flow, index);
-}
-
-uint64_t pit_flow_filling(const struct pit_flow *flow)
-{
-    return flow->target;
-}
-
-uint32_t pit_flow_resting(const struct pit_flow *flow)
-{
-    return flow->live_count;
-}
-
-static uint32_t flow_power_of_two(uint32_t least)
-{
-    uint32_t power = 64;
-    while (power < least)
-        power *= 2;
-    return power;
-}
-
-static int flow_allocate(struct pit_flow *flow, bool feedback)
-{
-    flow->live = calloc(flow->orders_count, sizeof *flow->live);
-    flow->orders = calloc(flow->orders_count, sizeof *flow->orders);
-    flow->symbols = calloc(flow->symbols_count, sizeof *flow->symbols);
-    if (!flow->live || !flow->orders || !flow->symbols)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < flow->orders_count; i++)
-        flow->orders[i].next = i + 1 < flow->orders_count ? i + 1 : FLOW_NONE;
-    for (uint32_t s = 0; s < flow->symbols_count; s++) {
-        memset(flow->symbols[s].levels, 0xff, sizeof flow->symbols[s].levels);
-        flow->symbols[s].middle = FLOW_MIDDLE;
-    }
-    if (!feedback)
-        return 0;
-    uint32_t table = flow_power_of_two(flow->orders_count * 4u);
-    uint32_t presumed = flow_power_of_two(flow->orders_count);
-    flow->table = malloc(table * sizeof *flow->table);
-    flow->presumed = calloc(presumed, sizeof *flow->presumed);
-    if (!flow->table || !flow->presumed)
-        return -ENOMEM;
-    memset(flow->table, 0xff, table * sizeof *flow->table);
-    flow->table_mask = table - 1;
-    flow->presumed_mask = presumed - 1;
-    return 0;
-}
-
-int pit_flow_create(struct pit_flow **flow, const struct pit_flow_options *options, struct pit_error *error)
+/* Says which flow the options mean, and fills in what they leave open. */
+static int complete(const struct pit_flow_options *options, struct pit_flow_options *whole, const struct known **found,
+                    struct pit_error *error)
 {
     uint32_t which = 0;
     while (pit_flow_names[which] && strcmp(pit_flow_names[which], options->name) != 0)
         which++;
     if (!pit_flow_names[which])
-        return pit_error_set(error, -EINVAL, "there is no flow '%s'; there are exchange, itch-like and mixed",
+        return pit_error_set(error, -EINVAL,
+                             "there is no flow '%s'; there are exchange, itch-like, mixed, static, normal, swing-25, "
+                             "swing-40, flash-crash, old, wide, sweep and depth",
                              options->name);
     if (options->symbols < 1 || options->symbols > PIT_SYMBOLS_MAX || options->accounts < 1)
         return pit_error_set(error, -EINVAL, "a flow needs 1 to %u symbols and at least one account (%u, %u)",
                              PIT_SYMBOLS_MAX, options->symbols, options->accounts);
-    const struct flow_profile *profile = &flow_profiles[which];
-    uint64_t target = options->resting;
-    if (target == 0)
-        target = profile->resting_each ? (uint64_t)profile->resting * options->symbols : profile->resting;
-    if (target > PIT_ORDERS_MAX)
+    if (options->levels > PIT_FLOW_LEVELS_MAX || options->period > PERIOD_MAX)
+        return pit_error_set(error, -EINVAL, "a flow has at most %u prices (%u) and a period of 2^40 operations (%llu)",
+                             PIT_FLOW_LEVELS_MAX, options->levels, (unsigned long long)options->period);
+    uint64_t resting = options->resting;
+    if (resting == 0)
+        resting = known[which].of == EACH ? (uint64_t)known[which].resting * options->symbols : known[which].resting;
+    if (resting > PIT_ORDERS_MAX)
         return pit_error_set(error, -EINVAL, "%llu resting orders are more than a flow keeps (%u)",
-                             (unsigned long long)target, PIT_ORDERS_MAX);
-    struct pit_flow *made = calloc(1, sizeof *made);
-    if (!made)
-        return pit_error_set(error, -ENOMEM, "no memory for a flow");
-    made->profile = *profile;
-    made->random = options->seed * UINT64_C(0xd1342543de82ef95) + which;
-    made->symbols_count = options->symbols;
-    made->accounts = options->accounts;
-    made->target = (uint32_t)target;
-    made->steer = (int64_t)(FLOW_SHARES / 12) * FLOW_STEER_UNIT / made->target;
-    made->presumed_age = (options->accounts + UINT64_C(3)) * FLOW_PRESUMED_AGE;
-    made->wander_mask = flow_power_of_two(made->target / options->symbols / 16) - 1;
-    made->orders_count = (uint32_t)(target + target / 2 + 4096);
-    if (flow_allocate(made, options->feedback) != 0) {
-        pit_flow_destroy(made);
-        return pit_error_set(error, -ENOMEM, "no memory for a flow of %llu resting orders and %u symbols",
-                             (unsigned long long)target, options->symbols);
-    }
-    *flow = made;
+                             (unsigned long long)resting, PIT_ORDERS_MAX);
+    *found = &known[which];
+    *whole = *options;
+    whole->resting = (uint32_t)resting;
+    whole->levels = options->levels ? options->levels : LEVELS;
+    whole->period = options->period ? options->period : PERIOD;
+    return 0;
+}
+
+int pit_flow_band(const struct pit_flow_options *options, struct pit_flow_band *band, struct pit_error *error)
+{
+    struct pit_flow_options whole;
+    const struct known *found;
+    const int code = complete(options, &whole, &found, error);
+    if (code == 0)
+        *band = found->band(found->which, &whole);
+    return code;
+}
+
+int pit_flow_create(struct pit_flow **flow, const struct pit_flow_options *options, struct pit_error *error)
+{
+    struct pit_flow_options whole;
+    const struct known *found;
+    int code = complete(options, &whole, &found, error);
+    if (code != 0)
+        return code;
+    if (whole.symbols > 1 && (found->in_turn || whole.in_turn))
+        code = flow_turns_create(flow, found->which, &whole, found->create);
+    else
+        code = found->create(flow, found->which, &whole);
+    if (code != 0)
+        return pit_error_set(error, code, "no memory for a flow of %u resting orders and %u symbols", whole.resting,
+                             whole.symbols);
+    (*flow)->ids_mixed = found->ids_mixed;
     return 0;
 }
 
 void pit_flow_destroy(struct pit_flow *flow)
 {
-    if (!flow)
-        return;
-    free(flow->presumed);
-    free(flow->table);
-    free(flow->symbols);
-    free(flow->orders);
-    free(flow->live);
-    free(flow);
+    if (flow)
+        flow->family->destroy(flow);
+}
+
+void pit_flow_next(struct pit_flow *flow, struct pit_flow_operation *operation)
+{
+    flow->family->next(flow, operation);
+}
+
+void pit_flow_gone(struct pit_flow *flow, uint64_t order)
+{
+    flow->family->gone(flow, order);
+}
+
+uint64_t pit_flow_filling(const struct pit_flow *flow)
+{
+    return flow->family->filling(flow);
+}
+
+uint32_t pit_flow_resting(const struct pit_flow *flow)
+{
+    return flow->family->resting(flow);
+}
+
+/* The mixture of a block of 2^20: multiplication by an odd number and a shift over half the bits, twice; each can be
+ * taken back. 0 stays 0, so no order has the id 0. */
+#define IDS_MASK ((uint32_t)PIT_FLOW_IDS_BLOCK - 1)
+#define IDS_ODD_1 UINT32_C(0x9e3b5)
+#define IDS_ODD_2 UINT32_C(0x5bd1d)
+
+/* The number that undoes multiplication by an odd one: each step doubles the bits that are right (Newton). */
+static uint32_t inverse(uint32_t odd)
+{
+    uint32_t undo = odd;
+    for (uint32_t bits = 3; bits < 32; bits *= 2)
+        undo *= 2 - odd * undo;
+    return undo;
+}
+
+uint64_t pit_flow_id(const struct pit_flow *flow, uint64_t order)
+{
+    if (!flow->ids_mixed)
+        return order;
+    uint32_t low = (uint32_t)order & IDS_MASK;
+    low = low * IDS_ODD_1 & IDS_MASK;
+    low ^= low >> 10;
+    low = low * IDS_ODD_2 & IDS_MASK;
+    low ^= low >> 10;
+    return (order & ~(uint64_t)IDS_MASK) | low;
+}
+
+uint64_t pit_flow_order(const struct pit_flow *flow, uint64_t id)
+{
+    if (!flow->ids_mixed)
+        return id;
+    uint32_t low = (uint32_t)id & IDS_MASK;
+    low ^= low >> 10;
+    low = low * inverse(IDS_ODD_2) & IDS_MASK;
+    low ^= low >> 10;
+    low = low * inverse(IDS_ODD_1) & IDS_MASK;
+    return (id & ~(uint64_t)IDS_MASK) | low;
 }

@@ -1,5 +1,5 @@
-/* tools/flow_model.h - what a synthetic flow believes: its orders and their books. Part of tools/flow.c alone; inline,
- * so that an operation costs tens of nanoseconds.
+/* tools/flow_model.h - what a synthetic flow believes: its orders and their books. Part of tools/flow_window.c alone;
+ * inline, so that an operation costs tens of nanoseconds.
  *
  * Each symbol has a window of FLOW_PRICES prices with a first-in-first-out list of orders at each and a bitmap a side
  * (32 words and a 32-bit summary of them), so that the best price is two bit scans away. Live orders of all symbols
@@ -11,14 +11,12 @@
 #ifndef PIT_TOOLS_FLOW_MODEL_H
 #define PIT_TOOLS_FLOW_MODEL_H
 
-#include "tools/flow.h"
+#include "tools/flow_family.h"
 
 #define FLOW_PRICES 2048u
 #define FLOW_WORDS (FLOW_PRICES / 64u)
 #define FLOW_MIDDLE ((int32_t)(FLOW_PRICES / 2u))
 #define FLOW_NONE UINT32_MAX
-
-_Static_assert(PIT_FLOW_PRICE_MAX - PIT_FLOW_PRICE_MIN + 1 == FLOW_PRICES, "the window is the documented range");
 
 /* What makes one flow differ from another. Shares are of FLOW_SHARES. */
 struct flow_profile {
@@ -31,8 +29,6 @@ struct flow_profile {
     uint8_t cross;         /* of 256 GTC orders, this many aggress */
     uint8_t market;        /* of 256 IOC and FOK orders, this many have no price limit */
     uint8_t post_only;     /* of 256 GTC orders, this many are post-only */
-    uint32_t resting;
-    bool resting_each; /* resting is of each symbol, not of all together */
 };
 
 enum flow_state { FLOW_FREE = 0, FLOW_LIVE = 1, FLOW_PRESUMED = 2 };
@@ -68,7 +64,8 @@ struct flow_presumed {
     uint32_t order;
 };
 
-struct pit_flow {
+struct flow_window {
+    struct pit_flow flow;
     struct flow_profile profile;
     uint64_t random;
     uint64_t operations;
@@ -80,6 +77,7 @@ struct pit_flow {
     int64_t steer; /* shares a missing order moves, times FLOW_STEER_UNIT */
     uint32_t live_count;
     uint32_t free;
+    uint32_t orders_used; /* orders from here on were never taken: memory is touched as the books fill */
     uint32_t orders_count;
     uint32_t *live;
     struct flow_order *orders;
@@ -93,7 +91,7 @@ struct pit_flow {
     uint64_t presumed_age;
 };
 
-static inline uint32_t flow_table_place(const struct pit_flow *flow, uint64_t number)
+static inline uint32_t flow_table_place(const struct flow_window *flow, uint64_t number)
 {
     uint32_t place = (uint32_t)number & flow->table_mask;
     while (flow->table[place] != FLOW_NONE && flow->orders[flow->table[place]].number != number)
@@ -102,7 +100,7 @@ static inline uint32_t flow_table_place(const struct pit_flow *flow, uint64_t nu
 }
 
 /* Linear probing without tombstones: what follows the hole moves into it when its own probe path crosses it. */
-static inline void flow_table_remove(struct pit_flow *flow, uint64_t number)
+static inline void flow_table_remove(struct flow_window *flow, uint64_t number)
 {
     uint32_t hole = flow_table_place(flow, number);
     flow->table[hole] = FLOW_NONE;
@@ -116,7 +114,22 @@ static inline void flow_table_remove(struct pit_flow *flow, uint64_t number)
     }
 }
 
-static inline void flow_release(struct pit_flow *flow, uint32_t index)
+static inline bool flow_full(const struct flow_window *flow)
+{
+    return flow->free == FLOW_NONE && flow->orders_used == flow->orders_count;
+}
+
+/* The model is not full. */
+static inline uint32_t flow_take(struct flow_window *flow)
+{
+    if (flow->free == FLOW_NONE)
+        return flow->orders_used++;
+    uint32_t index = flow->free;
+    flow->free = flow->orders[index].next;
+    return index;
+}
+
+static inline void flow_release(struct flow_window *flow, uint32_t index)
 {
     struct flow_order *order = &flow->orders[index];
     if (flow->table)
@@ -126,7 +139,7 @@ static inline void flow_release(struct pit_flow *flow, uint32_t index)
     flow->free = index;
 }
 
-static inline void flow_link(struct pit_flow *flow, uint32_t index)
+static inline void flow_link(struct flow_window *flow, uint32_t index)
 {
     struct flow_order *order = &flow->orders[index];
     struct flow_symbol *symbol = &flow->symbols[order->symbol];
@@ -143,7 +156,7 @@ static inline void flow_link(struct pit_flow *flow, uint32_t index)
     level->tail = index;
 }
 
-static inline void flow_unlink(struct pit_flow *flow, uint32_t index)
+static inline void flow_unlink(struct flow_window *flow, uint32_t index)
 {
     struct flow_order *order = &flow->orders[index];
     struct flow_symbol *symbol = &flow->symbols[order->symbol];
@@ -164,14 +177,14 @@ static inline void flow_unlink(struct pit_flow *flow, uint32_t index)
     }
 }
 
-static inline void flow_live_add(struct pit_flow *flow, uint32_t index)
+static inline void flow_live_add(struct flow_window *flow, uint32_t index)
 {
     flow->orders[index].state = FLOW_LIVE;
     flow->orders[index].place = flow->live_count;
     flow->live[flow->live_count++] = index;
 }
 
-static inline void flow_live_remove(struct pit_flow *flow, uint32_t index)
+static inline void flow_live_remove(struct flow_window *flow, uint32_t index)
 {
     uint32_t place = flow->orders[index].place;
     uint32_t last = flow->live[--flow->live_count];
@@ -194,7 +207,7 @@ static inline int32_t flow_best(const struct flow_symbol *symbol, uint8_t side)
 }
 
 /* Forgets entries of the queue whose orders were confirmed gone. */
-static inline void flow_presumed_trim(struct pit_flow *flow, uint32_t most)
+static inline void flow_presumed_trim(struct flow_window *flow, uint32_t most)
 {
     for (; most > 0 && flow->presumed_first < flow->presumed_end; most--) {
         const struct flow_presumed *first = &flow->presumed[flow->presumed_first & flow->presumed_mask];
@@ -206,7 +219,7 @@ static inline void flow_presumed_trim(struct pit_flow *flow, uint32_t most)
 }
 
 /* The model filled a resting order; with feedback it keeps its slot until that is confirmed. */
-static inline void flow_filled(struct pit_flow *flow, uint32_t index)
+static inline void flow_filled(struct flow_window *flow, uint32_t index)
 {
     struct flow_order *order = &flow->orders[index];
     flow_unlink(flow, index);
@@ -228,7 +241,7 @@ static inline void flow_filled(struct pit_flow *flow, uint32_t index)
 }
 
 /* Trades in the model as far as level allows; returns what is left of quantity. */
-static inline uint32_t flow_match(struct pit_flow *flow, uint32_t symbol_index, uint8_t side, int32_t limit,
+static inline uint32_t flow_match(struct flow_window *flow, uint32_t symbol_index, uint8_t side, int32_t limit,
                                   uint32_t quantity)
 {
     struct flow_symbol *symbol = &flow->symbols[symbol_index];
@@ -250,7 +263,7 @@ static inline uint32_t flow_match(struct pit_flow *flow, uint32_t symbol_index, 
 }
 
 /* Whether the model holds quantity within the limit, counted over a few orders only. */
-static inline bool flow_fillable(const struct pit_flow *flow, uint32_t symbol_index, uint8_t side, int32_t limit,
+static inline bool flow_fillable(const struct flow_window *flow, uint32_t symbol_index, uint8_t side, int32_t limit,
                                  uint32_t quantity)
 {
     const struct flow_symbol *symbol = &flow->symbols[symbol_index];

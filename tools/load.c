@@ -36,7 +36,10 @@ static const struct argp_option load_options[] = {
     {"bitstamp", LOAD_BITSTAMP, "FILE", 0,
      "A recorded order feed (plain or .xz): its creates and cancels go in, its trades and books are compared", 1},
     {"itch", LOAD_ITCH, "FILE", 0, "NASDAQ TotalView-ITCH 5.0 BinaryFILE (plain or .gz)", 1},
-    {"flow", LOAD_FLOW, "NAME", 0, "Synthetic flow: exchange, itch-like or mixed", 1},
+    {"flow", LOAD_FLOW, "NAME", 0,
+     "Synthetic flow: exchange, itch-like, mixed, static, normal, swing-25, swing-40, flash-crash, old, wide, sweep or "
+     "depth",
+     1},
     {"list-symbols", LOAD_LIST_SYMBOLS, 0, 0, "With --itch: only print the --symbol arguments for pitline run", 1},
     {"address", LOAD_ADDRESS, "ADDRESS", 0, "tcp:HOST:PORT or unix:PATH (default " PIT_TOOLS_ADDRESS_DEFAULT ")", 2},
     {"account", LOAD_ACCOUNT, "N", 0, "The first account (default 1)", 2},
@@ -70,11 +73,11 @@ static uint64_t load_number(const char *text, uint64_t least, uint64_t most, con
 
 static void load_check_flow(const char *name, struct argp_state *state)
 {
-    for (const char *const *known = pit_flow_names; *known; known++) {
-        if (strcmp(name, *known) == 0)
-            return;
-    }
-    argp_error(state, "there is no flow '%s'; there are exchange, itch-like and mixed", name);
+    const struct pit_flow_options options = {.name = name, .symbols = 1, .accounts = 1};
+    struct pit_flow_band band;
+    struct pit_error error;
+    if (pit_flow_band(&options, &band, &error) != 0)
+        argp_error(state, "%s", error.text);
 }
 
 static void load_check(struct pit_load_options *options, bool counted, struct argp_state *state)

@@ -20,7 +20,7 @@ static int load_flow_next(void *state, struct pit_load_request *request, struct 
     (void)error;
     pit_flow_next(source->flow, &operation);
     *request = (struct pit_load_request){
-        .client_id = source->id_base + operation.order,
+        .client_id = source->id_base + pit_flow_id(source->flow, operation.order),
         .price = operation.market ? 0 : operation.price + source->shifts[operation.symbol],
         .quantity = operation.quantity,
         .session = operation.account,
@@ -47,24 +47,24 @@ static void load_flow_report(void *state, const struct pit_load_session *session
     else if (report->kind == PIT_REPORT_REJECTED)
         gone = report->rejected_kind == PIT_MESSAGE_NEW || report->reason == PIT_REASON_UNKNOWN_ORDER;
     if (gone)
-        pit_flow_gone(source->flow, report->client_id - source->id_base);
+        pit_flow_gone(source->flow, pit_flow_order(source->flow, report->client_id - source->id_base));
 }
 
 /* Finds for each symbol how far the flow's prices must be shifted to lie in its band. */
-static int load_flow_shifts(struct load_flow *source, struct pit_error *error)
+static int load_flow_shifts(struct load_flow *source, const struct pit_flow_band *band, struct pit_error *error)
 {
     for (uint32_t i = 0; i < source->symbols_count; i++) {
         const struct pit_client_symbol *symbol = source->symbols[i];
-        int64_t room = symbol->price_max - symbol->price_min - (PIT_FLOW_PRICE_MAX - PIT_FLOW_PRICE_MIN);
+        int64_t room = symbol->price_max - symbol->price_min - (band->price_max - band->price_min);
         if (room < 0)
             return pit_error_set(error, -EINVAL,
                                  "%s: its price band holds fewer than the %lld prices a flow uses; give it a wider one",
-                                 symbol->name, (long long)(PIT_FLOW_PRICE_MAX - PIT_FLOW_PRICE_MIN + 1));
-        if (symbol->quantity_max < PIT_FLOW_QUANTITY_MAX)
+                                 symbol->name, (long long)(band->price_max - band->price_min + 1));
+        if (symbol->quantity_max < band->quantity_max)
             return pit_error_set(error, -EINVAL, "%s: its largest quantity is below the %llu lots a flow uses",
-                                 symbol->name, (unsigned long long)PIT_FLOW_QUANTITY_MAX);
-        if (symbol->price_min > PIT_FLOW_PRICE_MIN || symbol->price_max < PIT_FLOW_PRICE_MAX)
-            source->shifts[i] = symbol->price_min + room / 2 - PIT_FLOW_PRICE_MIN;
+                                 symbol->name, (unsigned long long)band->quantity_max);
+        if (symbol->price_min > band->price_min || symbol->price_max < band->price_max)
+            source->shifts[i] = symbol->price_min + room / 2 - band->price_min;
     }
     return 0;
 }
@@ -78,15 +78,16 @@ static int load_flow_prepare(struct load_flow *source, struct pit_error *error)
     source->shifts = calloc(source->symbols_count, sizeof *source->shifts);
     if (!source->shifts)
         return pit_error_set(error, -ENOMEM, "no memory for %u symbols", source->symbols_count);
-    code = load_flow_shifts(source, error);
-    if (code != 0)
-        return code;
     struct pit_flow_options flow = {.name = options->flow,
                                     .seed = options->seed,
                                     .symbols = source->symbols_count,
                                     .accounts = options->accounts,
                                     .feedback = true};
-    return pit_flow_create(&source->flow, &flow, error);
+    struct pit_flow_band band;
+    code = pit_flow_band(&flow, &band, error);
+    if (code == 0)
+        code = load_flow_shifts(source, &band, error);
+    return code == 0 ? pit_flow_create(&source->flow, &flow, error) : code;
 }
 
 int pit_load_flow(struct pit_load *load)

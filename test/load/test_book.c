@@ -66,7 +66,7 @@ static void reports_rebuild_the_book_after_every_request(void **state)
     (void)state;
     uint64_t seed = venue_seed("rebuild");
     for (uint32_t i = 0; pit_flow_names[i]; i++) {
-        struct venue *venue = venue_open(1, 1u << 18);
+        struct venue *venue = venue_open_band(1, 1u << 18, PIT_PRICE_MIN, PIT_PRICE_MAX, 1u << 18);
         struct pit_load_book *rebuilt = pit_load_book_create();
         struct pit_flow_options options = {
             .name = pit_flow_names[i], .seed = seed, .symbols = 1, .accounts = 2, .resting = 1500};

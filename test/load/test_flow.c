@@ -11,10 +11,12 @@
 #include "tools/flow.h"
 
 #define ACCOUNTS 3u
+#define WINDOW_FLOWS 3u /* the first of all: exchange, itch-like, mixed */
 
 struct run {
     struct venue *venue;
     struct pit_flow *flow;
+    struct pit_flow_band band;
     uint32_t symbols;
     uint64_t kinds[5], gtc, ioc, fok, market, post_only;
     uint64_t trades, rejected;
@@ -23,11 +25,13 @@ struct run {
 
 static struct run run_open(const char *name, uint64_t seed, uint32_t symbols, uint32_t resting, bool feedback)
 {
-    struct run run = {.symbols = symbols, .feedback = feedback, .venue = venue_open(symbols, 1u << 18)};
+    struct run run = {.symbols = symbols, .feedback = feedback};
     struct pit_flow_options options = {
         .name = name, .seed = seed, .symbols = symbols, .accounts = ACCOUNTS, .resting = resting, .feedback = feedback};
     struct pit_error error;
     assert_int_equal(pit_flow_create(&run.flow, &options, &error), 0);
+    assert_int_equal(pit_flow_band(&options, &run.band, &error), 0);
+    run.venue = venue_open_band(symbols, 1u << 18, run.band.price_min, run.band.price_max, 1u << 18);
     return run;
 }
 
@@ -68,10 +72,10 @@ static void run_check(const struct run *run, const struct pit_flow_operation *op
 {
     assert_true(operation->symbol < run->symbols);
     assert_true(operation->account < ACCOUNTS);
-    assert_true(operation->quantity <= PIT_FLOW_QUANTITY_MAX);
+    assert_true(operation->quantity <= run->band.quantity_max);
     assert_true(operation->kind == PIT_FLOW_CANCEL || operation->quantity > 0);
     if (operation->kind == PIT_FLOW_REPLACE || (operation->kind == PIT_FLOW_NEW && !operation->market))
-        assert_in_range((uintmax_t)operation->price, PIT_FLOW_PRICE_MIN, PIT_FLOW_PRICE_MAX);
+        assert_true(operation->price >= run->band.price_min && operation->price <= run->band.price_max);
 }
 
 /* Sends so many operations in order. */
@@ -247,8 +251,10 @@ static void with_feedback_the_flow_stays_in_step_when_sessions_race(void **state
             race.queues[account][(race.first[account] + race.waiting[account]++) % 256] = operation;
             race_step(&run, &race, &random);
         }
-        assert_share(run.rejected, count, 0, 40);
-        assert_in_range(run_resting(&run), 1200, 3500);
+        /* Where most orders go within a few messages of their coming, a race takes the order from many a cancel. */
+        assert_share(run.rejected, count, 0, i < WINDOW_FLOWS ? 40 : 120);
+        assert_in_range(run_resting(&run), 1200, i < WINDOW_FLOWS ? 3500 : 4500);
+
         run_close(&run);
     }
 }

@@ -46,6 +46,10 @@ def one_session_in_order_is_refused_nothing():
         for flow in ("exchange", "mixed"):
             output = load(pipeline, "--flow", flow, "--count", 50000, "--symbols", "ABC" if flow == "mixed" else "DEF")
             assert figure(output, "rejected") == 0, output
+    for flow in ("swing-40", "flash-crash", "old", "depth"):
+        with pitline.Pipeline() as pipeline:
+            output = load(pipeline, "--flow", flow, "--count", 30000)
+            assert figure(output, "rejected") == 0, output
 
 
 def a_second_load_does_not_collide_with_the_first():
@@ -119,7 +123,8 @@ def a_pace_is_kept():
 def bad_arguments_are_told():
     with pitline.Pipeline() as pipeline:
         for arguments, status, saying in (
-                (["--flow", "nothing"], 2, "there is no flow 'nothing'; there are exchange, itch-like and mixed"),
+                (["--flow", "nothing"], 2, "there is no flow 'nothing'; there are exchange, itch-like, mixed, static"),
+                (["--flow", "wide"], 1, "its price band holds fewer"),
                 (["--flow", "exchange", "--symbols", "NOPE"], 1, "no symbol 'NOPE'"),
                 (["--flow", "exchange", "--symbols", "9"], 1, "the pipeline has 2"),
                 (["--bitstamp", "/nowhere", "--symbols", "ABC"], 1, "/nowhere"),

@@ -53,6 +53,12 @@ static void venue_command(struct venue *venue, struct pit_command *command)
 
 struct venue *venue_open(uint32_t symbols, uint32_t orders_max)
 {
+    return venue_open_band(symbols, orders_max, 1, 1000000, 65536);
+}
+
+struct venue *venue_open_band(uint32_t symbols, uint32_t orders_max, int64_t price_min, int64_t price_max,
+                              uint32_t levels_max)
+{
     struct venue *venue = calloc(1, sizeof *venue);
     PIT_CHECK(venue);
     venue->slots = calloc(VENUE_SLOTS, sizeof *venue->slots);
@@ -63,11 +69,11 @@ struct venue *venue_open(uint32_t symbols, uint32_t orders_max)
         struct pit_command command = {.kind = PIT_COMMAND_SYMBOL,
                                       .symbol = symbol,
                                       .flags = PIT_COMMAND_WIDE,
-                                      .definition = {.price_min = 1,
-                                                     .price_max = 1000000,
+                                      .definition = {.price_min = price_min,
+                                                     .price_max = price_max,
                                                      .quantity_max = PIT_QUANTITY_MAX,
                                                      .orders_max = orders_max,
-                                                     .levels_max = 65536,
+                                                     .levels_max = levels_max,
                                                      .tick_mantissa = 1,
                                                      .lot_mantissa = 1,
                                                      .tick_decimals = 2,

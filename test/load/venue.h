@@ -10,6 +10,10 @@ struct venue;
 
 /* Opens a venue of so many symbols, ids from 0 on, with prices 1 .. 1000000 and room for orders_max orders each. */
 struct venue *venue_open(uint32_t symbols, uint32_t orders_max);
+/* The same with another price band, and room for so many prices. */
+struct venue *venue_open_band(uint32_t symbols, uint32_t orders_max, int64_t price_min, int64_t price_max,
+                              uint32_t levels_max);
+
 void venue_close(struct venue *venue);
 
 /* Applies one request of its session and gives every report it causes, to whom and in order, to take. */
