@@ -46,7 +46,7 @@ def one_session_in_order_is_refused_nothing():
         for flow in ("exchange", "mixed"):
             output = load(pipeline, "--flow", flow, "--count", 50000, "--symbols", "ABC" if flow == "mixed" else "DEF")
             assert figure(output, "rejected") == 0, output
-    for flow in ("swing-40", "flash-crash", "old", "depth"):
+    for flow in ("flash-crash", "depth"):
         with pitline.Pipeline() as pipeline:
             output = load(pipeline, "--flow", flow, "--count", 30000)
             assert figure(output, "rejected") == 0, output

@@ -1,0 +1,157 @@
+/* tools/bench_book_constant.c - what an operation costs as the book grows: over resting orders, then over prices.
+ *
+ * The depth flow sends blocks of one kind, and after each round as many orders rest at as many prices as before. A
+ * block is timed as a whole, so that the clock costs nothing; the median block is shown.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/bench_book.h"
+
+#define RESTING_MAX UINT64_C(10000000)
+#define LEVELS_MAX UINT64_C(1000000)
+#define LEVELS_USUAL UINT64_C(1000)
+#define RESTING_USUAL UINT64_C(1000000)
+#define BLOCK_LEAST 16u /* commands; shorter ones say nothing */
+
+#define COSTS(prefix, title)                                                                                           \
+    {prefix "_new_ns", title "new", 8, 1}, {prefix "_cancel_ns", "cancel", 7, 1},                                      \
+        {prefix "_replace_ns", "replace", 8, 1},                                                                       \
+    {                                                                                                                  \
+        prefix "_aggressor_ns", "aggr.", 7, 1                                                                          \
+    }
+
+static const struct pit_bench_column columns[] = {
+    {"resting", "resting", 9, 0},         {"levels", "levels", 8, 0},   COSTS("plain", ""), COSTS("ahead", "| "),
+    {"bytes_per_order", "B/order", 9, 0}, {"refused", "refused", 8, 0}, {NULL, NULL, 0, 0},
+};
+
+/* Nanoseconds a command of each block, by kind. */
+struct blocks {
+    double *ns[PIT_BENCH_KINDS];
+    uint32_t count[PIT_BENCH_KINDS];
+};
+
+static void blocks_free(struct blocks *blocks)
+{
+    for (uint32_t kind = 0; kind < PIT_BENCH_KINDS; kind++)
+        free(blocks->ns[kind]);
+}
+
+static int blocks_create(struct blocks *blocks, const struct pit_bench_stream *stream)
+{
+    memset(blocks, 0, sizeof *blocks);
+    for (uint32_t kind = 0; kind < PIT_BENCH_KINDS; kind++) {
+        blocks->ns[kind] = calloc(stream->counts[kind] / BLOCK_LEAST + 1, sizeof(double));
+        if (!blocks->ns[kind]) {
+            blocks_free(blocks);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+/* The first command after a run of one kind. */
+static uint64_t block_end(const struct pit_bench_stream *stream, uint64_t first)
+{
+    uint64_t end = first + 1;
+    while (end < stream->total && stream->kinds[end] == stream->kinds[first])
+        end++;
+    return end;
+}
+
+static void blocks_time(struct blocks *blocks, const struct pit_bench_stream *stream, struct pit_bench_market *market,
+                        bool ahead)
+{
+    for (uint64_t first = stream->filling; first < stream->total;) {
+        const uint64_t end = block_end(stream, first), start_ns = pit_bench_now_ns();
+        pit_bench_market_apply(market, stream->commands + first, stream->commands + end, ahead);
+        const double ns = (double)(pit_bench_now_ns() - start_ns) / (double)(end - first);
+        const uint32_t kind = stream->kinds[first];
+        if (kind < PIT_BENCH_KINDS && end - first >= BLOCK_LEAST)
+            blocks->ns[kind][blocks->count[kind]++] = ns;
+        first = end;
+    }
+}
+
+/* One run from an empty market; adds the medians to the row. */
+static int run_once(const struct pit_bench_options *options, const struct pit_bench_stream *stream, bool ahead,
+                    json_t *row, struct pit_error *error)
+{
+    struct pit_bench_market market;
+    struct blocks blocks;
+    int code = pit_bench_market_open(&market, stream, options->huge, error);
+    if (code)
+        return code;
+    if (blocks_create(&blocks, stream) != 0) {
+        pit_bench_market_close(&market);
+        return pit_error_set(error, -ENOMEM, "no memory for the figures");
+    }
+    pit_bench_market_apply(&market, stream->commands, stream->commands + stream->filling, true);
+    blocks_time(&blocks, stream, &market, ahead);
+    for (uint32_t kind = 0; kind < PIT_BENCH_KINDS; kind++) {
+        char key[32];
+        snprintf(key, sizeof key, "%s_%s_ns", ahead ? "ahead" : "plain",
+                 pit_bench_kind_name((enum pit_bench_kind)kind));
+        if (blocks.count[kind])
+            json_object_set_new(row, key, json_real(pit_bench_median(blocks.ns[kind], blocks.count[kind])));
+    }
+    const struct pit_digest digest = pit_market_full_digest(market.market);
+    json_object_set_new(row, "bytes_per_order",
+                        json_real((double)pit_bench_market_touched(&market) / (double)digest.orders));
+    blocks_free(&blocks);
+    pit_bench_market_close(&market);
+    return memcmp(&digest, &stream->digest, sizeof digest) == 0
+               ? 0
+               : pit_error_set(error, -EPROTO, "two runs of the same commands gave different digests");
+}
+
+/* A row; one for which there is no memory is left out with a word. */
+static int measure(struct pit_bench_report *report, const struct pit_bench_options *options, uint64_t resting,
+                   uint64_t levels, struct pit_error *error)
+{
+    struct pit_bench_options one = *options;
+    one.resting = resting;
+    one.levels = levels;
+    struct pit_bench_stream stream;
+    const bool client_ids = options->ids && strcmp(options->ids, "client") == 0;
+    int code = pit_bench_stream_make(&stream, &one, "depth", client_ids, error);
+    if (code == -ENOMEM) {
+        pit_bench_report_note(report, "%llu orders on %llu prices left out: %s", (unsigned long long)resting,
+                              (unsigned long long)levels, error->text);
+        pit_bench_stream_free(&stream);
+        return 0;
+    }
+    json_t *row = json_pack("{s:I, s:I, s:I}", "resting", (json_int_t)resting, "levels", (json_int_t)levels, "refused",
+                            (json_int_t)stream.counts[PIT_BENCH_REFUSED]);
+    if (!code)
+        code = run_once(&one, &stream, false, row, error);
+    if (!code)
+        code = run_once(&one, &stream, true, row, error);
+    if (!code)
+        pit_bench_report_row(report, row);
+    else
+        json_decref(row);
+    pit_bench_stream_free(&stream);
+    return code;
+}
+
+int pit_bench_constant_time(struct pit_bench_report *report, const struct pit_bench_options *options,
+                            struct pit_error *error)
+{
+    const uint64_t resting_most = options->resting ? options->resting : RESTING_MAX;
+    const uint64_t levels_most = options->levels ? options->levels : LEVELS_MAX;
+    const uint64_t levels = levels_most < LEVELS_USUAL ? levels_most : LEVELS_USUAL;
+    const uint64_t resting = resting_most < RESTING_USUAL ? resting_most : RESTING_USUAL;
+    int code = 0;
+    pit_bench_report_table(report, "by_resting", columns,
+                           "ns a command over resting orders, plain | looking ahead; medians of blocks of one kind");
+    for (uint64_t orders = 1000; orders <= resting_most && !code; orders *= 10)
+        code = measure(report, options, orders, levels, error);
+    pit_bench_report_table(report, "by_levels", columns,
+                           "ns a command over prices in use, plain | looking ahead; medians of blocks of one kind");
+    for (uint64_t prices = 1; prices <= levels_most && prices <= resting && !code; prices *= 10)
+        code = measure(report, options, resting, prices, error);
+    return code;
+}
