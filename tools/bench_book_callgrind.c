@@ -114,7 +114,10 @@ static int valgrind_run(char *const *arguments, struct pit_error *error)
             return pit_error_set(error, -errno, "valgrind: %s", strerror(errno));
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return pit_error_set(error, -EIO, "valgrind ended with %s %d", WIFEXITED(status) ? "status" : "signal",
+        return pit_error_set(error, -EIO,
+                             "valgrind ended with %s %d; if it could not read the debug information, build with "
+                             "-gdwarf-4 (-Dc_args=-gdwarf-4)",
+                             WIFEXITED(status) ? "status" : "signal",
                              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     return 0;
 }

@@ -182,7 +182,7 @@ static void in_order_nothing_is_refused_and_the_flow_knows_what_rests(void **sta
     uint64_t seed = venue_seed("in order");
     for (uint32_t i = 0; pit_flow_names[i]; i++) {
         struct run run = run_open(pit_flow_names[i], seed, 3, 3000, false);
-        for (uint32_t turn = 0; turn < 100; turn++) {
+        for (uint32_t turn = 0; turn < 60; turn++) {
             run_send(&run, 1000);
             assert_int_equal(pit_flow_resting(run.flow), run_resting(&run));
         }
@@ -241,7 +241,7 @@ static void with_feedback_the_flow_stays_in_step_when_sessions_race(void **state
     for (uint32_t i = 0; pit_flow_names[i]; i++) {
         struct run run = run_open(pit_flow_names[i], random, 2, 2000, true);
         struct race race = {0};
-        const uint32_t count = 600000;
+        const uint32_t count = i < WINDOW_FLOWS ? 300000 : 100000;
         for (uint32_t n = 0; n < count; n++) {
             struct pit_flow_operation operation;
             pit_flow_next(run.flow, &operation);
@@ -251,9 +251,10 @@ static void with_feedback_the_flow_stays_in_step_when_sessions_race(void **state
             race.queues[account][(race.first[account] + race.waiting[account]++) % 256] = operation;
             race_step(&run, &race, &random);
         }
-        /* Where most orders go within a few messages of their coming, a race takes the order from many a cancel. */
+        /* Where most orders go within a few messages of their coming, a race takes the order from many a cancel; but
+         * never rests more than the flow has entries for, live or presumed filled. */
         assert_share(run.rejected, count, 0, i < WINDOW_FLOWS ? 40 : 120);
-        assert_in_range(run_resting(&run), 1200, i < WINDOW_FLOWS ? 3500 : 4500);
+        assert_in_range(run_resting(&run), 1200, i < WINDOW_FLOWS ? 3500 : 2 * (1000 * 3 / 2 + 4096));
 
         run_close(&run);
     }
