@@ -59,6 +59,13 @@ enum pit_bench_kind {
 /* "new", "cancel", ... */
 const char *pit_bench_kind_name(enum pit_bench_kind kind);
 
+/* Pages of a market's memory, a bit each. */
+struct pit_bench_pages {
+    uint8_t *bits;
+    size_t count;   /* bits */
+    uint64_t bytes; /* in the pages whose bit is set */
+};
+
 /* The commands of a flow. */
 struct pit_bench_stream {
     const char *flow;
@@ -71,6 +78,7 @@ struct pit_bench_stream {
     uint64_t counts[PIT_BENCH_KINDS_ALL]; /* of those that are timed; refused: of all */
     struct pit_digest digest;             /* after the last */
     uint64_t levels;                      /* prices in use then, over all symbols */
+    struct pit_bench_pages pages;         /* that they touch */
 };
 
 /* Makes the commands and finds out what each does. 0; -EINVAL: no such flow; -ENOMEM (error says what it would take).
@@ -79,7 +87,7 @@ int pit_bench_stream_make(struct pit_bench_stream *stream, const struct pit_benc
                           bool client_ids, struct pit_error *error);
 void pit_bench_stream_free(struct pit_bench_stream *stream);
 
-/* An empty market. */
+/* An empty market; the memory that the stream's commands will touch is there already, as far as that is known. */
 struct pit_bench_market {
     struct pit_market *market;
     struct pit_event_sink sink; /* its readers are always done */
@@ -96,8 +104,9 @@ void pit_bench_market_close(struct pit_bench_market *market);
 void pit_bench_market_apply(struct pit_bench_market *market, const struct pit_command *first,
                             const struct pit_command *end, bool ahead);
 
-/* Bytes of memory that the market has touched, in whole pages. */
-uint64_t pit_bench_market_touched(const struct pit_bench_market *market);
+/* Which pages of memory the market has touched so far. 0 or a negative errno; pages->bits is to be freed. */
+int pit_bench_market_touched(const struct pit_bench_market *market, struct pit_bench_pages *pages,
+                             struct pit_error *error);
 
 /* Bytes of memory this process could still take, as the kernel and its control group see it. */
 uint64_t pit_bench_memory_available(void);

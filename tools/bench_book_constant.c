@@ -98,8 +98,7 @@ static int run_once(const struct pit_bench_options *options, const struct pit_be
             json_object_set_new(row, key, json_real(pit_bench_median(blocks.ns[kind], blocks.count[kind])));
     }
     const struct pit_digest digest = pit_market_full_digest(market.market);
-    json_object_set_new(row, "bytes_per_order",
-                        json_real((double)pit_bench_market_touched(&market) / (double)digest.orders));
+    json_object_set_new(row, "bytes_per_order", json_real((double)stream->pages.bytes / (double)digest.orders));
     blocks_free(&blocks);
     pit_bench_market_close(&market);
     return memcmp(&digest, &stream->digest, sizeof digest) == 0

@@ -49,6 +49,18 @@ static int sink_open(struct pit_bench_market *market)
     return 0;
 }
 
+/* The kernel gives the memory now, not while something is timed. */
+static void touch(struct pit_bench_market *market, const struct pit_bench_pages *pages)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < pages->count; i += 8) {
+        for (size_t bit = 0; pages->bits[i / 8] >> bit; bit++) {
+            if (pages->bits[i / 8] >> bit & 1u)
+                market->start[(i + bit) * page] = 0;
+        }
+    }
+}
+
 int pit_bench_market_open(struct pit_bench_market *market, const struct pit_bench_stream *stream, bool huge,
                           struct pit_error *error)
 {
@@ -61,6 +73,7 @@ int pit_bench_market_open(struct pit_bench_market *market, const struct pit_benc
                              market->bytes);
     market->start = block;
     madvise(block, market->bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    touch(market, &stream->pages);
     const struct pit_reserve memory = {.reserve = block_reserve, .context = market};
     market->market = pit_market_create(&memory);
     if (sink_open(market) == 0)
@@ -91,19 +104,24 @@ void pit_bench_market_apply(struct pit_bench_market *market, const struct pit_co
     }
 }
 
-uint64_t pit_bench_market_touched(const struct pit_bench_market *market)
+int pit_bench_market_touched(const struct pit_bench_market *market, struct pit_bench_pages *pages,
+                             struct pit_error *error)
 {
     static unsigned char resident[PAGES_A_LOOK];
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uint64_t pages = 0;
-    for (size_t at = 0; at < market->used; at += PAGES_A_LOOK * page) {
-        const size_t left = market->used - at, look = left < PAGES_A_LOOK * page ? left : PAGES_A_LOOK * page;
-        if (mincore(market->start + at, look, resident) != 0)
-            return 0;
-        for (size_t i = 0; i < (look + page - 1) / page; i++)
-            pages += resident[i] & 1u;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), count = (market->used + page - 1) / page;
+    *pages = (struct pit_bench_pages){.bits = calloc(count / 8 + 1, 1), .count = count};
+    if (!pages->bits)
+        return pit_error_set(error, -ENOMEM, "no memory for a map of %zu pages", count);
+    for (size_t first = 0; first < count; first += PAGES_A_LOOK) {
+        const size_t look = count - first < PAGES_A_LOOK ? count - first : PAGES_A_LOOK;
+        if (mincore(market->start + first * page, look * page, resident) != 0)
+            return pit_error_set(error, -errno, "mincore: %s", strerror(errno));
+        for (size_t i = first; i < first + look; i++) {
+            pages->bits[i / 8] |= (uint8_t)((resident[i - first] & 1u) << i % 8);
+            pages->bytes += resident[i - first] & 1u ? page : 0;
+        }
     }
-    return pages * page;
+    return 0;
 }
 
 /* A number in a file of the kernel after a word ("" = at the start), or otherwise. */

@@ -147,7 +147,7 @@ static enum pit_bench_kind kind_of(const struct pit_command *command, const stru
 static int classify(struct pit_bench_stream *stream, bool huge, struct pit_error *error)
 {
     struct pit_bench_market market;
-    const int code = pit_bench_market_open(&market, stream, huge, error);
+    int code = pit_bench_market_open(&market, stream, huge, error);
     if (code)
         return code;
     for (uint64_t i = 0; i < stream->total; i++) {
@@ -157,12 +157,13 @@ static int classify(struct pit_bench_stream *stream, bool huge, struct pit_error
         stream->kinds[i] = (uint8_t)kind;
         stream->counts[kind] += i >= stream->filling || kind == PIT_BENCH_REFUSED;
     }
+    code = pit_bench_market_touched(&market, &stream->pages, error);
     stream->digest = pit_market_full_digest(market.market);
     stream->levels = 0;
     for (uint32_t symbol = 0; symbol < stream->symbols; symbol++)
         stream->levels += pit_book_levels(pit_market_book(market.market, symbol));
     pit_bench_market_close(&market);
-    return 0;
+    return code;
 }
 
 int pit_bench_stream_make(struct pit_bench_stream *stream, const struct pit_bench_options *options, const char *flow,
@@ -195,6 +196,7 @@ void pit_bench_stream_free(struct pit_bench_stream *stream)
 {
     if (stream->commands)
         munmap(stream->commands, (stream->total + PIT_BENCH_AHEAD) * sizeof(struct pit_command));
+    free(stream->pages.bits);
     free(stream->kinds);
     *stream = (struct pit_bench_stream){0};
 }
