@@ -10,7 +10,9 @@
 #include "tools/adapter/outlet.h"
 #include "tools/adapter/report.h"
 
-#define SLOTS 64u /* of events between two messages; a message with more hands over in between */
+#define SLOTS 64u     /* of events; a message with more hands over in between */
+#define HAND_OVER 16u /* events gathered before they are handed over: a copy of what was written a moment ago would wait
+                         for it to leave the store buffer */
 
 struct pit_outlet {
     _Alignas(128) struct pit_event slots[SLOTS];
@@ -64,14 +66,16 @@ static void push(const struct pit_outlet *outlet, const struct pit_bench_report 
 
 void pit_outlet_publish(struct pit_outlet *outlet)
 {
-    for (; outlet->pushed != outlet->sink.next; outlet->pushed++) {
-        struct pit_bench_report report;
-        if (pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &report))
-            push(outlet, &report);
-    }
+    struct pit_bench_report reports[SLOTS];
+    uint32_t count = 0;
+    for (; outlet->pushed != outlet->sink.next; outlet->pushed++)
+        count += pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &reports[count]);
+    for (uint32_t i = 0; i < count; i++)
+        push(outlet, &reports[i]);
 }
 
 void pit_outlet_message_done(struct pit_outlet *outlet)
 {
-    pit_outlet_publish(outlet);
+    if (outlet->sink.next - outlet->pushed >= HAND_OVER)
+        pit_outlet_publish(outlet);
 }
