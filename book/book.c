@@ -1,16 +1,16 @@
 /* book/book.c - one command in, its events out. */
 #include "book/book.h"
 
+#include "book/admit.h"
+#include "book/match.h"
 #include "book/report.h"
-#include "book/state.h"
+#include "book/rest.h"
 
 /* Where the parts of a book lie in its block, in bytes from its start. What create writes comes first, so that a symbol
  * nobody trades costs one page. */
 struct layout {
-    size_t index;
-    size_t level;
+    size_t ladder[2];
     size_t order;
-    size_t client_id;
     size_t by_order_id;
     size_t by_client_id;
     size_t bytes;
@@ -29,10 +29,9 @@ static struct layout layout_of(const struct pit_symbol_definition *definition)
     struct layout layout = {0};
     size_t end = 0;
     part(&end, sizeof(struct pit_book));
-    layout.index = part(&end, pit_price_index_bytes(definition->levels_max));
-    layout.level = part(&end, sizeof(struct pit_level) * definition->levels_max);
+    layout.ladder[PIT_SIDE_BUY] = part(&end, pit_ladder_bytes(definition->levels_max));
+    layout.ladder[PIT_SIDE_SELL] = part(&end, pit_ladder_bytes(definition->levels_max));
     layout.order = part(&end, sizeof(struct pit_order) * slots);
-    layout.client_id = part(&end, sizeof(uint64_t) * slots);
     layout.by_order_id = part(&end, pit_id_table_bytes(definition->orders_max));
     layout.by_client_id = part(&end, pit_id_table_bytes(definition->orders_max));
     layout.bytes = end;
@@ -54,36 +53,48 @@ struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit
     book->symbol = symbol;
     book->state = PIT_STATE_OPEN;
     book->definition = *definition;
-    book->best_price[PIT_SIDE_BUY] = NO_BID;
-    book->best_price[PIT_SIDE_SELL] = NO_ASK;
-    book->best[PIT_SIDE_BUY] = book->best[PIT_SIDE_SELL] = PIT_LEVEL_NONE;
-    book->level = (struct pit_level *)(at + layout.level);
-    book->index = pit_price_index_create(at + layout.index, definition->levels_max);
+    for (int side = PIT_SIDE_BUY; side <= PIT_SIDE_SELL; side++) {
+        book->best[side] = PIT_RANK_NONE;
+        pit_ladder_create(&book->ladder[side], at + layout.ladder[side], definition->levels_max);
+    }
     book->pool.order = (struct pit_order *)(at + layout.order);
-    book->pool.client_id = (uint64_t *)(at + layout.client_id);
     book->pool.orders_max = definition->orders_max;
-    pit_id_table_create(&book->by_order_id, at + layout.by_order_id, definition->orders_max, secret);
-    pit_id_table_create(&book->by_client_id, at + layout.by_client_id, definition->orders_max, secret);
+    pit_id_table_create(&book->by_order_id, at + layout.by_order_id, definition->orders_max, PIT_BY_ORDER_ID,
+                        book->pool.order, secret);
+    pit_id_table_create(&book->by_client_id, at + layout.by_client_id, definition->orders_max, PIT_BY_CLIENT_ID,
+                        book->pool.order, secret);
     return book;
 }
 
-/* Rests what an aggressor has left, as a new order. */
-static void rest_remainder(struct pit_book *book, const struct pit_command *command,
-                           const struct pit_resting_order *aggressor, struct pit_event_sink *sink)
+/* Each kind of command has a function of its own that is not merged with the others, and none that may match is merged
+ * with those that cannot: none pays for the registers another needs. */
+#define APART static __attribute__((noinline))
+
+/* An aggressor: trades, and rests what it has left, as a new order, where it may. */
+APART void aggress(struct pit_book *book, const struct pit_command *command, struct pit_resting_order aggressor,
+                   int64_t limit, bool may_rest, struct pit_event_sink *sink)
 {
-    pit_book_rest(book, aggressor);
-    pit_report(sink, command, aggressor, PIT_EVENT_RESTED, PIT_REASON_NONE, PIT_EVENT_LAST);
+    pit_book_match(book, command, &aggressor, limit, sink);
+    if (!aggressor.quantity)
+        return;
+    if (may_rest) {
+        pit_book_rest(book, &aggressor, pit_book_client_hash(book, aggressor.client_id, aggressor.account));
+        pit_report(sink, command, &aggressor, PIT_EVENT_RESTED, PIT_REASON_NONE, PIT_EVENT_LAST);
+    } else {
+        pit_report(sink, command, &aggressor, PIT_EVENT_CANCELLED, PIT_REASON_IOC_REMAINDER, PIT_EVENT_LAST);
+    }
 }
 
-static void apply_new(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+APART void apply_new(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
 {
-    const enum pit_reason refusal = pit_admit_new(book, command);
-    if (refusal != PIT_REASON_NONE) {
+    const uint32_t hash = pit_book_client_hash(book, command->client_id, command->account);
+    const enum pit_reason refusal = pit_admit_new(book, command, hash);
+    if (__builtin_expect(refusal != PIT_REASON_NONE, 0)) {
         pit_report_rejected(sink, command, refusal);
         return;
     }
     const bool market = command->flags & PIT_COMMAND_MARKET;
-    struct pit_resting_order order = {
+    const struct pit_resting_order order = {
         .order_id = command->sequence,
         .client_id = command->client_id,
         .price = market ? 0 : command->price,
@@ -96,33 +107,26 @@ static void apply_new(struct pit_book *book, const struct pit_command *command, 
         limit = command->side == PIT_SIDE_BUY ? PIT_PRICE_MAX : PIT_PRICE_MIN;
 
     if (command->tif == PIT_TIF_GTC && !pit_book_crosses(book, order.side, limit)) {
-        pit_book_rest(book, &order);
+        pit_book_rest(book, &order, hash);
         pit_report(sink, command, &order, PIT_EVENT_ACCEPTED, PIT_REASON_NONE, PIT_EVENT_RESTS | PIT_EVENT_LAST);
         return;
     }
     pit_report(sink, command, &order, PIT_EVENT_ACCEPTED, PIT_REASON_NONE, 0);
-    if (command->tif == PIT_TIF_FOK && !pit_book_fillable(book, order.side, limit, order.quantity)) {
+    if (command->tif == PIT_TIF_FOK && !pit_book_fillable(book, order.side, limit, order.quantity))
         pit_report(sink, command, &order, PIT_EVENT_CANCELLED, PIT_REASON_FOK_UNFILLABLE, PIT_EVENT_LAST);
-        return;
-    }
-    pit_book_match(book, command, &order, limit, sink);
-    if (!order.quantity)
-        return;
-    if (command->tif == PIT_TIF_GTC)
-        rest_remainder(book, command, &order, sink);
     else
-        pit_report(sink, command, &order, PIT_EVENT_CANCELLED, PIT_REASON_IOC_REMAINDER, PIT_EVENT_LAST);
+        aggress(book, command, order, limit, command->tif == PIT_TIF_GTC, sink);
 }
 
-static void cancel_whole(struct pit_book *book, const struct pit_command *command, uint32_t slot,
-                         struct pit_event_sink *sink)
+static inline void cancel_whole(struct pit_book *book, const struct pit_command *command, uint32_t slot,
+                                struct pit_event_sink *sink)
 {
     const struct pit_resting_order order = pit_book_resting(book, slot);
     pit_book_remove(book, slot);
     pit_report(sink, command, &order, PIT_EVENT_CANCELLED, PIT_REASON_REQUESTED, PIT_EVENT_LAST);
 }
 
-static void apply_cancel(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+APART void apply_cancel(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
 {
     uint32_t slot;
     const enum pit_reason refusal = pit_admit_cancel(book, command, &slot);
@@ -132,7 +136,7 @@ static void apply_cancel(struct pit_book *book, const struct pit_command *comman
         cancel_whole(book, command, slot, sink);
 }
 
-static void apply_reduce(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+APART void apply_reduce(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
 {
     uint32_t slot;
     const enum pit_reason refusal = pit_admit_reduce(book, command, &slot);
@@ -151,7 +155,7 @@ static void apply_reduce(struct pit_book *book, const struct pit_command *comman
     pit_report_change(sink, command, &reduced, PIT_EVENT_REDUCED, PIT_EVENT_LAST, before, 0);
 }
 
-static void apply_replace(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+APART void apply_replace(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
 {
     uint32_t slot;
     const enum pit_reason refusal = pit_admit_replace(book, command, &slot);
@@ -176,13 +180,11 @@ static void apply_replace(struct pit_book *book, const struct pit_command *comma
     } else {
         pit_book_remove(book, slot);
         pit_report_change(sink, command, &order, PIT_EVENT_REPLACED, 0, quantity_old, price_old);
-        pit_book_match(book, command, &order, order.price, sink);
-        if (order.quantity)
-            rest_remainder(book, command, &order, sink);
+        aggress(book, command, order, order.price, true, sink);
     }
 }
 
-static void apply_symbol(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+APART void apply_symbol(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
 {
     const enum pit_reason refusal = pit_admit_symbol(book, command);
     if (refusal != PIT_REASON_NONE) {
@@ -197,7 +199,7 @@ static void apply_symbol(struct pit_book *book, const struct pit_command *comman
     event->definition = book->definition;
 }
 
-static void apply_state(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+APART void apply_state(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
 {
     const enum pit_reason refusal = pit_admit_state(command);
     if (refusal != PIT_REASON_NONE) {
@@ -209,31 +211,23 @@ static void apply_state(struct pit_book *book, const struct pit_command *command
     pit_report(sink, command, &nobody, PIT_EVENT_STATE, PIT_REASON_NONE, PIT_EVENT_LAST);
 }
 
+/* A chain of comparisons, the most frequent first: a jump through a table would be a guess each time. */
 void pit_book_apply(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
 {
-    switch (command->kind) {
-    case PIT_COMMAND_NEW:
+    if (command->kind == PIT_COMMAND_NEW)
         apply_new(book, command, sink);
-        break;
-    case PIT_COMMAND_CANCEL:
+    else if (command->kind == PIT_COMMAND_CANCEL)
         apply_cancel(book, command, sink);
-        break;
-    case PIT_COMMAND_REDUCE:
-        apply_reduce(book, command, sink);
-        break;
-    case PIT_COMMAND_REPLACE:
+    else if (command->kind == PIT_COMMAND_REPLACE)
         apply_replace(book, command, sink);
-        break;
-    case PIT_COMMAND_SYMBOL:
+    else if (command->kind == PIT_COMMAND_REDUCE)
+        apply_reduce(book, command, sink);
+    else if (command->kind == PIT_COMMAND_SYMBOL)
         apply_symbol(book, command, sink);
-        break;
-    case PIT_COMMAND_STATE:
+    else if (command->kind == PIT_COMMAND_STATE)
         apply_state(book, command, sink);
-        break;
-    default:
+    else
         pit_report_rejected(sink, command, PIT_REASON_BAD_KIND);
-        break;
-    }
 }
 
 /* The order that a command names, by the look of the tables alone. */
@@ -241,8 +235,7 @@ static uint32_t guess_named(const struct pit_book *book, const struct pit_comman
 {
     if (command->order_id)
         return pit_id_table_guess(&book->by_order_id, pit_id_hash(&book->by_order_id, command->order_id, 0));
-    return pit_id_table_guess(&book->by_client_id,
-                              pit_id_hash(&book->by_client_id, command->client_id, command->account));
+    return pit_id_table_guess(&book->by_client_id, pit_book_client_hash(book, command->client_id, command->account));
 }
 
 void pit_book_prefetch(const struct pit_book *book, const struct pit_command *command)
@@ -250,20 +243,18 @@ void pit_book_prefetch(const struct pit_book *book, const struct pit_command *co
     uint32_t slot;
     switch (command->kind) {
     case PIT_COMMAND_NEW:
-        pit_id_table_prefetch(&book->by_order_id, pit_id_hash(&book->by_order_id, command->sequence, 0));
         if (command->client_id)
             pit_id_table_prefetch(&book->by_client_id,
-                                  pit_id_hash(&book->by_client_id, command->client_id, command->account));
-        pit_price_index_prefetch(book->index, command->price);
+                                  pit_book_client_hash(book, command->client_id, command->account));
+        else
+            pit_id_table_prefetch(&book->by_order_id, pit_id_hash(&book->by_order_id, command->sequence, 0));
+        pit_ladder_prefetch(&book->ladder[command->side & 1], pit_rank(command->side & 1, command->price));
         break;
-    case PIT_COMMAND_REPLACE:
-        pit_price_index_prefetch(book->index, command->price);
-        /* fall through */
     case PIT_COMMAND_CANCEL:
     case PIT_COMMAND_REDUCE:
+    case PIT_COMMAND_REPLACE:
         slot = guess_named(book, command);
         __builtin_prefetch(&book->pool.order[slot]);
-        __builtin_prefetch(&book->pool.client_id[slot]);
         break;
     default:
         break;

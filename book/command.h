@@ -67,6 +67,7 @@ struct pit_command {
     };
 };
 _Static_assert(sizeof(struct pit_command) == 128, "a command is two cache lines");
+_Static_assert(offsetof(struct pit_command, kind) == 60, "kind, side, tif and flags are one word");
 _Static_assert(offsetof(struct pit_command, definition) == 64, "line 1 starts on its own cache line");
 
 /* How many of the 128 bytes are in use: 64 or 128. */

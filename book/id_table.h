@@ -1,171 +1,185 @@
 /* book/id_table.h - from an id to the order that lives under it.
  *
- * An open-addressing table of live orders only: linear probing, at most half full, deletion by shifting back (so there
- * are no tombstones and the table knows nothing of orders long gone). An entry holds 32 bits of the id's hash and the
- * order's slot; the id itself stands in the order, and the caller compares it.
+ * A hash table of live orders only: it knows nothing of orders long gone. It is an array of buckets, two to a cache
+ * line, of up to six orders each:
  *
- *   entry:  | hash (32) | order slot (32), never 0 |     0 = empty
+ *   bucket   | tags: one byte an order, 0 = free | passed | six order slots |
+ *
+ * A tag is seven bits of the id's hash and a mark that it is in use, so that one word tells which of the six may be
+ * meant, and which is free, without a look at any of them; the id itself stands in the order. An order that finds its
+ * bucket full goes into one behind, and every bucket it went past counts it in `passed`: a search goes on to the next
+ * bucket only where somebody passed. So nearly every operation looks at one bucket and takes no branch that a processor
+ * could guess wrong; and a bucket that an order leaves is as if it had never been there. An order knows its place.
  *
  * The table starts small and doubles as orders come to rest, so that a quiet book stays within a few cache lines
- * whatever its limit. Doubling is spread over the following inserts, a few entries each: there is never a pause. While
- * it lasts an id is in the old table or in the new one.
+ * whatever its limit. Doubling is spread over the following inserts, one bucket each: there is never a pause. While it
+ * lasts an id is in the old table or in the new one.
  *
  * Nothing ever walks the table to decide anything: its order is invisible. So the hash may have a secret in it: without
  * one, a client who knows this file can choose ids that all stand in one run, and every lookup near it becomes linear.
  *
  * Writer:   the owner of the book.
- * Memory:   the caller's zeroed block, 12 bytes for each entry of the largest table.
- * Progress: constant number of steps on average; the longest run of neighbours at worst.
+ * Memory:   the caller's zeroed block, 16 to 32 bytes for each order of the limit.
+ * Progress: constant number of steps on average; the longest run of full buckets at worst.
  */
 #ifndef PIT_BOOK_ID_TABLE_H
 #define PIT_BOOK_ID_TABLE_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include "ring/check.h"
+#include "book/order.h"
+#include "pitline/types.h"
 
-#define PIT_ID_TABLE_START 256u /* entries of a fresh table, where the limit is not smaller */
-#define PIT_ID_TABLE_MOVES 4u   /* steps of a doubling that each insert makes: 3 are enough */
+#define PIT_ID_BUCKET_ORDERS 6u
+#define PIT_ID_TABLE_FILL 3u   /* orders a bucket, over the whole table, at which it doubles */
+#define PIT_ID_TABLE_START 64u /* buckets of a fresh table, where the limit does not ask for fewer */
+
+#define PIT_ID_TAG_BITS UINT64_C(0x0000ffffffffffff) /* of all six */
+#define PIT_ID_TAG_USED UINT64_C(0x0000808080808080) /* the mark of each */
+#define PIT_ID_TAG_EACH UINT64_C(0x0000010101010101)
+#define PIT_ID_PASSED_ONE (UINT64_C(1) << 48)
+#define PIT_ID_PASSED_MAX UINT64_C(0xffff) /* a count that gets here stays: it may be larger */
+
+struct pit_id_bucket {
+    uint64_t tags; /* and passed, in the highest 16 bits */
+    uint32_t slot[PIT_ID_BUCKET_ORDERS];
+};
+_Static_assert(sizeof(struct pit_id_bucket) == 32, "two buckets share a cache line");
+
+/* A seat: where an order stands, so that it leaves without a search: bucket * 8 + place, the buckets counted from the
+ * start of the block. */
+#define PIT_ID_SEAT_BEHIND 0x80000000u /* behind the bucket its hash names */
+#define PIT_ID_SEAT_NONE UINT32_MAX    /* not in the table: for the owner's use */
+_Static_assert(PIT_ORDERS_MAX / PIT_ID_TABLE_FILL * 3 < 1u << 28, "every bucket has a number in a seat");
 
 struct pit_id_table {
-    uint64_t *entries;
-    uint32_t mask;
-    uint32_t count;        /* in both tables */
-    uint64_t *old_entries; /* being emptied from old_next upwards; NULL when no doubling is under way */
-    uint32_t old_mask;
-    uint32_t old_next;
-    uint64_t *area[2]; /* tables lie in them by turns; area 0 takes the largest */
-    uint32_t entries_max;
-    uint32_t area_now;
-    uint64_t secret;
+    struct pit_id_bucket *block;
+    struct pit_id_bucket *buckets; /* the table: in the block */
+    uint32_t shift;                /* a hash's highest bits are its bucket: 32 - log2(buckets) */
+    uint32_t count;
+    uint32_t count_care; /* the count from which on an insert has more to do: to double, or to go on doubling */
+    uint32_t buckets_max;
+    struct pit_order *orders;
+    enum pit_id_kind kind;
+    uint32_t zero;
+    uint64_t salt;
+    uint64_t factor[2];
+    struct pit_id_bucket *old; /* being emptied; NULL when no doubling is under way */
+    uint32_t old_shift;
+    uint32_t old_step; /* buckets it has gone over, twice: first orders move, then the counts are cleared */
 };
 
-/* Two words and the table's secret into 32 well-mixed bits: the folded 128-bit product. */
+/* Two words into 32 bits, the highest mixed best: the upper half of a folded 128-bit product, with a salt and factors
+ * that, given a secret, are nobody's guess. */
 static inline uint32_t pit_id_hash(const struct pit_id_table *table, uint64_t id, uint32_t owner)
 {
-    const uint64_t secret = table->secret, turned = secret << 32 | secret >> 32;
-    const uint64_t spread = (owner * UINT64_C(0x9fb21c651e98df25)) ^ UINT64_C(0xa0761d6478bd642f) ^ turned;
-    const unsigned __int128 product = (unsigned __int128)(id ^ UINT64_C(0xe7037ed1a0b428db) ^ secret) * (spread | 1);
-    return (uint32_t)((uint64_t)(product >> 64) ^ (uint64_t)product);
+    const unsigned __int128 product =
+        (unsigned __int128)((id ^ table->salt) + owner * table->factor[1]) * table->factor[0];
+    return (uint32_t)(((uint64_t)(product >> 64) ^ (uint64_t)product) >> 32);
 }
 
-static inline uint64_t pit_id_entry(uint32_t hash, uint32_t slot)
+/* The hash an order has in a table of that kind. */
+static inline uint32_t pit_id_hash_of(const struct pit_id_table *table, uint32_t slot)
 {
-    return (uint64_t)hash << 32 | slot;
+    const struct pit_order *order = &table->orders[slot];
+    return table->kind == PIT_BY_ORDER_ID ? pit_id_hash(table, order->order_id, 0)
+                                          : pit_id_hash(table, order->client_id, order->account);
 }
 
-/* Entries of the largest table for so many orders: a power of two, at least twice as many. */
-static inline uint32_t pit_id_table_entries_max(uint32_t orders_max)
+/* Buckets of the largest table for so many orders: a power of two. */
+static inline uint32_t pit_id_table_buckets_max(uint32_t orders_max)
 {
-    uint32_t entries = 2;
-    while (entries < 2 * orders_max)
-        entries *= 2;
-    return entries;
+    uint32_t buckets = 2;
+    while (buckets * PIT_ID_TABLE_FILL < orders_max)
+        buckets *= 2;
+    return buckets;
 }
 
 static inline size_t pit_id_table_bytes(uint32_t orders_max)
 {
-    size_t entries = pit_id_table_entries_max(orders_max);
-    return (entries + entries / 2) * sizeof(uint64_t);
+    const size_t buckets = pit_id_table_buckets_max(orders_max);
+    return (buckets + buckets / 2) * sizeof(struct pit_id_bucket);
 }
 
-/* Lays out an empty table in zeroed memory of pit_id_table_bytes, aligned to 64. */
-static inline void pit_id_table_create(struct pit_id_table *table, void *memory, uint32_t orders_max, uint64_t secret)
+static inline uint32_t pit_id_mask(uint32_t shift)
 {
-    uint32_t entries = pit_id_table_entries_max(orders_max), area = 0;
-    *table = (struct pit_id_table){.entries_max = entries, .secret = secret};
-    table->area[0] = memory;
-    table->area[1] = table->area[0] + entries;
-    while (entries > PIT_ID_TABLE_START) {
-        entries /= 2;
-        area ^= 1;
+    return UINT32_MAX >> shift;
+}
+
+/* Lays out an empty table of orders, by one of their ids, in zeroed memory of pit_id_table_bytes, aligned to 64. */
+void pit_id_table_create(struct pit_id_table *table, void *memory, uint32_t orders_max, enum pit_id_kind kind,
+                         struct pit_order *orders, uint64_t secret);
+
+/* Doubles, or goes on doubling: what an insert has to do now and then. */
+void pit_id_table_care(struct pit_id_table *table);
+
+/* The tag of a hash: from its other end than the bucket. */
+static inline uint64_t pit_id_tag(uint32_t hash)
+{
+    return (hash & 0x7fu) | 0x80u;
+}
+
+/* The marks of those of the six whose tag is this one. (A tag next to one that is may be marked too when it differs in
+ * its lowest bit only: whoever asks compares the order.) */
+static inline uint64_t pit_id_tags_like(uint64_t tags, uint32_t hash)
+{
+    const uint64_t differs = tags ^ pit_id_tag(hash) * PIT_ID_TAG_EACH;
+    return (differs - PIT_ID_TAG_EACH) & ~differs & PIT_ID_TAG_USED;
+}
+
+static inline uint32_t pit_id_tag_place(uint64_t mark)
+{
+    return (uint32_t)__builtin_ctzll(mark) / 8;
+}
+
+/* The first bucket from an order's own on that has room, when its own has none. */
+struct pit_id_bucket *pit_id_table_pass(struct pit_id_table *table, uint32_t hash);
+
+/* Puts an order into the first bucket from its own on that has room. */
+static inline void pit_id_table_put(struct pit_id_table *table, uint32_t hash, uint32_t slot, uint32_t *seat)
+{
+    struct pit_id_bucket *bucket = &table->buckets[hash >> table->shift];
+    uint32_t behind = 0;
+    uint64_t free = ~bucket->tags & PIT_ID_TAG_USED;
+    if (__builtin_expect(!free, 0)) {
+        bucket = pit_id_table_pass(table, hash);
+        behind = PIT_ID_SEAT_BEHIND;
+        free = ~bucket->tags & PIT_ID_TAG_USED;
     }
-    table->area_now = area;
-    table->entries = table->area[area];
-    table->mask = entries - 1;
+    const uint32_t place = pit_id_tag_place(free);
+    bucket->tags |= pit_id_tag(hash) << 8 * place;
+    bucket->slot[place] = slot;
+    *seat = (uint32_t)(bucket - table->block) * 8 | place | behind;
 }
 
-/* Puts an entry into one table, which has room. */
-static inline void pit_id_entries_put(uint64_t *entries, uint32_t mask, uint64_t entry)
+/* Adds an order. Its id must not be in the table, and at most orders_max may be. hash: pit_id_hash of its id. seat: the
+ * order's, for the kind of id. */
+static inline void pit_id_table_insert(struct pit_id_table *table, uint32_t hash, uint32_t slot, uint32_t *seat)
 {
-    uint32_t at = (uint32_t)(entry >> 32) & mask;
-    while (entries[at])
-        at = (at + 1) & mask;
-    entries[at] = entry;
+    if (__builtin_expect(table->count++ >= table->count_care, 0))
+        pit_id_table_care(table);
+    pit_id_table_put(table, hash, slot, seat);
 }
 
-/* Empties a place and shifts the following entries back, so that none is cut off from the place its hash names. */
-static inline void pit_id_entries_clear(uint64_t *entries, uint32_t mask, uint32_t at)
+/* Uncounts an order that leaves a bucket behind its own: in every one it went past. */
+void pit_id_table_unpass(struct pit_id_table *table, uint32_t slot);
+
+/* Takes an order out, whose seat this is. It must be in the table. */
+static inline void pit_id_table_remove(struct pit_id_table *table, uint32_t slot, uint32_t seat)
 {
-    uint32_t gap = at;
-    for (;;) {
-        at = (at + 1) & mask;
-        uint64_t entry = entries[at];
-        if (!entry)
-            break;
-        uint32_t home = (uint32_t)(entry >> 32) & mask;
-        if (((at - home) & mask) >= ((at - gap) & mask)) {
-            entries[gap] = entry;
-            gap = at;
-        }
+    if (__builtin_expect(seat & PIT_ID_SEAT_BEHIND, 0)) {
+        pit_id_table_unpass(table, slot);
+        seat &= ~PIT_ID_SEAT_BEHIND;
     }
-    entries[gap] = 0;
-}
-
-/* Goes on with a doubling: looks at one place of the old table, or moves one entry. */
-static inline void pit_id_table_move(struct pit_id_table *table)
-{
-    uint64_t entry = table->old_entries[table->old_next];
-    if (entry) {
-        pit_id_entries_clear(table->old_entries, table->old_mask, table->old_next);
-        pit_id_entries_put(table->entries, table->mask, entry);
-    } else if (table->old_next++ == table->old_mask) {
-        table->old_entries = NULL;
-    }
-}
-
-static inline void pit_id_table_double(struct pit_id_table *table)
-{
-    PIT_CHECK(!table->old_entries); /* the last one ended long ago: PIT_ID_TABLE_MOVES sees to it */
-    table->old_entries = table->entries;
-    table->old_mask = table->mask;
-    table->old_next = 0;
-    table->area_now ^= 1;
-    table->entries = table->area[table->area_now]; /* all zero: its last table was emptied entry by entry */
-    table->mask = 2 * table->mask + 1;
-}
-
-/* Adds an order. Its id must not be in the table, and at most orders_max may be. */
-static inline void pit_id_table_insert(struct pit_id_table *table, uint32_t hash, uint32_t slot)
-{
-    if (__builtin_expect(table->count > table->mask / 2 && table->mask + 1 < table->entries_max, 0))
-        pit_id_table_double(table);
-    for (uint32_t i = 0; __builtin_expect(table->old_entries != NULL, 0) && i < PIT_ID_TABLE_MOVES; i++)
-        pit_id_table_move(table);
-    pit_id_entries_put(table->entries, table->mask, pit_id_entry(hash, slot));
-    table->count++;
-}
-
-/* Takes an order out. It must be in the table. */
-static inline void pit_id_table_remove(struct pit_id_table *table, uint32_t hash, uint32_t slot)
-{
-    const uint64_t entry = pit_id_entry(hash, slot);
-    uint64_t *entries = table->entries;
-    uint32_t mask = table->mask, at = hash & mask;
-    while (entries[at] && entries[at] != entry)
-        at = (at + 1) & mask;
-    if (__builtin_expect(!entries[at], 0)) {
-        PIT_CHECK(table->old_entries);
-        entries = table->old_entries;
-        mask = table->old_mask;
-        for (at = hash & mask; entries[at] != entry; at = (at + 1) & mask)
-            PIT_HOT_CHECK(entries[at]);
-    }
-    pit_id_entries_clear(entries, mask, at);
+    struct pit_id_bucket *bucket = &table->block[seat / 8];
+    PIT_HOT_CHECK(bucket->slot[seat % 8] == slot);
+    bucket->tags &= ~(UINT64_C(0xff) << 8 * (seat % 8));
     table->count--;
 }
+
+/* What pit_id_table_find does where somebody passed the id's own bucket, or a doubling is under way. */
+uint32_t pit_id_table_find_on(const struct pit_id_table *table, uint32_t hash,
+                              bool (*same)(const void *context, uint32_t slot), const void *context);
 
 /* Candidates for a hash: calls same(context, slot) until it says true; returns that slot, or 0. Compilers inline same.
  */
@@ -173,30 +187,30 @@ static inline __attribute__((always_inline)) uint32_t
 pit_id_table_find(const struct pit_id_table *table, uint32_t hash, bool (*same)(const void *context, uint32_t slot),
                   const void *context)
 {
-    for (uint32_t at = hash & table->mask; table->entries[at]; at = (at + 1) & table->mask)
-        if (table->entries[at] >> 32 == hash && same(context, (uint32_t)table->entries[at]))
-            return (uint32_t)table->entries[at];
-    if (__builtin_expect(!table->old_entries, 1))
-        return 0;
-    for (uint32_t at = hash & table->old_mask; table->old_entries[at]; at = (at + 1) & table->old_mask)
-        if (table->old_entries[at] >> 32 == hash && same(context, (uint32_t)table->old_entries[at]))
-            return (uint32_t)table->old_entries[at];
+    const struct pit_id_bucket *bucket = &table->buckets[hash >> table->shift];
+    const uint64_t tags = bucket->tags;
+    for (uint64_t marks = pit_id_tags_like(tags, hash); marks; marks &= marks - 1) {
+        const uint32_t slot = bucket->slot[pit_id_tag_place(marks)];
+        if (__builtin_expect(same(context, slot), 1))
+            return slot;
+    }
+    if (__builtin_expect(tags > PIT_ID_TAG_BITS || table->old, 0))
+        return pit_id_table_find_on(table, hash, same, context);
     return 0;
 }
 
 /* The order that probably lives under the hash, or 0: a hint, without looking at the order. */
 static inline uint32_t pit_id_table_guess(const struct pit_id_table *table, uint32_t hash)
 {
-    for (uint32_t at = hash & table->mask; table->entries[at]; at = (at + 1) & table->mask)
-        if (table->entries[at] >> 32 == hash)
-            return (uint32_t)table->entries[at];
-    return 0;
+    const struct pit_id_bucket *bucket = &table->buckets[hash >> table->shift];
+    const uint64_t marks = pit_id_tags_like(bucket->tags, hash);
+    return marks ? bucket->slot[pit_id_tag_place(marks)] : 0;
 }
 
 /* Brings the place where a hash would stand into the cache. */
 static inline void pit_id_table_prefetch(const struct pit_id_table *table, uint32_t hash)
 {
-    __builtin_prefetch(&table->entries[hash & table->mask]);
+    __builtin_prefetch(&table->buckets[hash >> table->shift]);
 }
 
 #endif

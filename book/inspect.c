@@ -18,14 +18,14 @@ uint32_t pit_book_orders(const struct pit_book *book)
 
 uint32_t pit_book_levels(const struct pit_book *book)
 {
-    return pit_price_index_count(book->index);
+    return pit_book_levels_now(book);
 }
 
 bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *price)
 {
-    if (book->best[side] == PIT_LEVEL_NONE)
+    if (book->best[side] == PIT_RANK_NONE)
         return false;
-    *price = book->best_price[side];
+    *price = pit_rank(side, book->best[side]);
     return true;
 }
 
@@ -33,27 +33,21 @@ uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t
 {
     if (price < PIT_PRICE_MIN || price > PIT_PRICE_MAX)
         return 0;
-    const uint32_t level = pit_price_index_find(book->index, price);
-    if (level == PIT_LEVEL_NONE || pit_order_side(&book->pool.order[book->level[level].head]) != side)
+    const struct pit_level *level = pit_ladder_find(&book->ladder[side], pit_rank((uint8_t)side, price));
+    if (!level)
         return 0;
     uint64_t quantity = 0;
-    for (uint32_t slot = book->level[level].head; slot; slot = book->pool.order[slot].next)
+    for (uint32_t slot = level->head; slot; slot = book->pool.order[slot].next)
         quantity += book->pool.order[slot].quantity;
     return quantity;
-}
-
-/* The next level of a side behind this one. */
-static uint32_t level_behind(const struct pit_book *book, enum pit_side side, uint32_t level)
-{
-    const int64_t price = pit_price_index_price(book->index, level);
-    return side == PIT_SIDE_BUY ? pit_price_index_below(book->index, price) : pit_price_index_above(book->index, price);
 }
 
 void pit_book_walk(const struct pit_book *book, enum pit_side side,
                    bool (*visit)(void *context, const struct pit_resting_order *order), void *context)
 {
-    for (uint32_t level = book->best[side]; level != PIT_LEVEL_NONE; level = level_behind(book, side, level)) {
-        for (uint32_t slot = book->level[level].head; slot; slot = book->pool.order[slot].next) {
+    const struct pit_ladder *ladder = &book->ladder[side];
+    for (int64_t rank = book->best[side]; rank != PIT_RANK_NONE; rank = pit_ladder_below(ladder, rank)) {
+        for (uint32_t slot = pit_ladder_level(ladder, rank)->head; slot; slot = book->pool.order[slot].next) {
             const struct pit_resting_order order = pit_book_resting(book, slot);
             if (!visit(context, &order))
                 return;
@@ -64,85 +58,75 @@ void pit_book_walk(const struct pit_book *book, enum pit_side side,
 struct tally {
     uint32_t levels;
     uint32_t orders;
-    uint32_t named;
+    uint32_t by_order_id;
+    uint32_t by_client_id;
 };
 
-static bool is_slot(const void *context, uint32_t slot)
-{
-    return *(const uint32_t *)context == slot;
-}
-
 /* One order: in range, and found by its ids. */
-static const char *check_order(const struct pit_book *book, uint32_t slot, enum pit_side side, uint32_t level)
+static const char *check_order(const struct pit_book *book, uint32_t slot, enum pit_side side, int64_t price)
 {
     const struct pit_order *order = &book->pool.order[slot];
     if (slot > book->pool.touched)
         return "book: a queue leads to a slot that was never in use";
-    if (pit_order_side(order) != side || pit_order_level(order) != level)
+    if (order->side != side || order->price != price)
         return "book: an order stands in a queue that is not its own";
     if (order->quantity == 0 || order->quantity > book->definition.quantity_max || order->account == 0)
         return "book: an order has a quantity or an account that it could not have come with";
-    if (pit_id_table_find(&book->by_order_id, pit_id_hash(&book->by_order_id, order->order_id, 0), is_slot, &slot) !=
-        slot)
+    if (pit_book_find_order_id(book, order->order_id) != slot)
         return "book: an order is not found by its order id";
-    if (!(order->place & ORDER_NAMED))
-        return NULL;
-    const uint32_t hash = pit_id_hash(&book->by_client_id, book->pool.client_id[slot], order->account);
-    if (pit_id_table_find(&book->by_client_id, hash, is_slot, &slot) != slot)
+    const uint32_t hash = pit_book_client_hash(book, order->client_id, order->account);
+    if (order->client_id && pit_book_find_client_id(book, order->client_id, order->account, hash) != slot)
         return "book: an order is not found by its client id";
     return NULL;
 }
 
-static const char *check_side(const struct pit_book *book, enum pit_side side, struct tally *tally)
+static const char *check_queue(const struct pit_book *book, enum pit_side side, int64_t rank, struct tally *tally)
 {
-    for (uint32_t level = book->best[side]; level != PIT_LEVEL_NONE; level = level_behind(book, side, level)) {
-        uint32_t before = 0;
-        if (!book->level[level].head)
-            return "book: a price is in use and nobody stands there";
-        for (uint32_t slot = book->level[level].head; slot; before = slot, slot = book->pool.order[slot].next) {
-            const char *wrong = check_order(book, slot, side, level);
-            if (wrong)
-                return wrong;
-            if (book->pool.order[slot].prev != before)
-                return "book: a queue's links disagree";
-            if (++tally->orders > book->pool.count)
-                return "book: more orders stand in line than are counted";
-            tally->named += (book->pool.order[slot].place & ORDER_NAMED) != 0;
-        }
-        if (book->level[level].tail != before)
-            return "book: a queue does not end at its tail";
-        tally->levels++;
+    const struct pit_level *level = pit_ladder_find(&book->ladder[side], rank);
+    if (!level)
+        return "book: a price is in use and nobody stands there";
+    uint32_t before = 0;
+    for (uint32_t slot = level->head; slot; before = slot, slot = book->pool.order[slot].next) {
+        const char *wrong = check_order(book, slot, side, pit_rank((uint8_t)side, rank));
+        if (wrong)
+            return wrong;
+        if (book->pool.order[slot].prev != before)
+            return "book: a queue's links disagree";
+        if (++tally->orders > book->pool.count)
+            return "book: more orders stand in line than are counted";
+        tally->by_order_id += book->pool.order[slot].seat[PIT_BY_ORDER_ID] != PIT_ID_SEAT_NONE;
+        tally->by_client_id += book->pool.order[slot].client_id != 0;
     }
-    return NULL;
+    tally->levels++;
+    return level->tail == before ? NULL : "book: a queue does not end at its tail";
 }
 
-static const char *check_best(const struct pit_book *book)
+static const char *check_side(const struct pit_book *book, enum pit_side side, struct tally *tally)
 {
-    for (uint8_t side = PIT_SIDE_BUY; side <= PIT_SIDE_SELL; side++) {
-        const bool empty = book->best[side] == PIT_LEVEL_NONE;
-        const int64_t price =
-            empty ? (side == PIT_SIDE_BUY ? NO_BID : NO_ASK) : pit_price_index_price(book->index, book->best[side]);
-        if (price != book->best_price[side])
-            return "book: the best price is not that of the best level";
-    }
-    return book->best_price[PIT_SIDE_BUY] >= book->best_price[PIT_SIDE_SELL] ? "book: it is crossed" : NULL;
+    const struct pit_ladder *ladder = &book->ladder[side];
+    const char *wrong = pit_ladder_check(ladder);
+    if (!wrong && book->best[side] != pit_ladder_below(ladder, INT64_MAX / 2))
+        wrong = "book: the best price is not the best one";
+    for (int64_t rank = book->best[side]; !wrong && rank != PIT_RANK_NONE; rank = pit_ladder_below(ladder, rank))
+        wrong = check_queue(book, side, rank, tally);
+    return wrong;
 }
 
 const char *pit_book_check(const struct pit_book *book)
 {
     struct tally tally = {0};
-    const char *wrong = pit_price_index_check(book->index);
-    if (!wrong)
-        wrong = check_best(book);
+    const char *wrong = NULL;
+    if (book->best[PIT_SIDE_BUY] + book->best[PIT_SIDE_SELL] >= 0)
+        wrong = "book: it is crossed";
     if (!wrong)
         wrong = check_side(book, PIT_SIDE_BUY, &tally);
     if (!wrong)
         wrong = check_side(book, PIT_SIDE_SELL, &tally);
     if (wrong)
         return wrong;
-    if (tally.orders != book->pool.count || tally.levels != pit_price_index_count(book->index))
+    if (tally.orders != book->pool.count || tally.levels != pit_book_levels_now(book))
         return "book: orders or prices are in use that no best price leads to";
-    if (tally.orders != book->by_order_id.count || tally.named != book->by_client_id.count)
+    if (tally.by_order_id != book->by_order_id.count || tally.by_client_id != book->by_client_id.count)
         return "book: an id table holds an order that does not rest";
     uint32_t free_slots = 0;
     for (uint32_t slot = book->pool.free; slot; slot = book->pool.order[slot].next)

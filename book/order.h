@@ -1,10 +1,9 @@
 /* book/order.h - resting orders: where they lie and how they stand in line.
  *
- * A resting order is a 32-byte node, two to a cache line, linked to its neighbours in the queue of its price. Nodes are
- * named by slots, 1 .. orders_max; slot 0 is nobody. A slot that was freed last is taken first: it is still in cache.
- * What matching does not need, the client's id, lies in an array of its own.
+ * A resting order is one cache line, linked to its neighbours in the queue of its price. Orders are named by slots,
+ * 1 .. orders_max; slot 0 is nobody's. A slot that was freed last is taken first: it is still in cache.
  *
- *   level  | head | tail |        order  | order id | quantity | next | prev | account | level, side, named |
+ *   level  | head | tail |        order  | ids | price | quantity | account, side | next | prev | seats |
  *             │      └────────────────────────────┐
  *             └──▶ oldest ◀──▶ ... ◀──▶ youngest ◀─┘
  *
@@ -13,33 +12,39 @@
 #ifndef PIT_BOOK_ORDER_H
 #define PIT_BOOK_ORDER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ring/check.h"
 
+/* The two ids an order is found by; each has a table of its own. */
+enum pit_id_kind {
+    PIT_BY_ORDER_ID = 0,
+    PIT_BY_CLIENT_ID = 1,
+};
+
 struct pit_order {
     uint64_t order_id;
+    uint64_t client_id; /* 0 = none */
+    int64_t price;
     uint64_t quantity; /* open lots, never 0 while it rests */
-    uint32_t next;     /* younger neighbour; of a free node: the next free one */
-    uint32_t prev;     /* older neighbour */
     uint32_t account;
-    uint32_t place; /* level slot | ORDER_SELL | ORDER_NAMED */
+    uint8_t side; /* enum pit_side */
+    uint8_t zero[3];
+    uint32_t next;    /* younger neighbour; of a free slot: the next free one */
+    uint32_t prev;    /* older neighbour */
+    uint32_t seat[2]; /* where the tables of its ids have it, by enum pit_id_kind (book/id_table.h) */
+    uint64_t zero_end;
 };
-_Static_assert(sizeof(struct pit_order) == 32, "two orders share a cache line");
-
-#define ORDER_LEVEL 0x00ffffffu
-#define ORDER_SELL 0x01000000u
-#define ORDER_NAMED 0x02000000u /* it has a client id */
-_Static_assert(PIT_LEVELS_MAX - 1 <= ORDER_LEVEL, "every level slot fits into a place");
+_Static_assert(sizeof(struct pit_order) == 64, "an order is one cache line");
 
 struct pit_level {
-    uint32_t head; /* oldest */
+    uint32_t head; /* oldest; 0: nobody stands here */
     uint32_t tail; /* youngest */
 };
 
 struct pit_order_pool {
     struct pit_order *order;
-    uint64_t *client_id;
     uint32_t count;
     uint32_t orders_max;
     uint32_t free;    /* the slot freed last, 0 = none; the list goes on in next */
@@ -51,7 +56,7 @@ static inline uint32_t pit_order_claim(struct pit_order_pool *pool)
 {
     PIT_HOT_CHECK(pool->count < pool->orders_max);
     pool->count++;
-    uint32_t slot = pool->free;
+    const uint32_t slot = pool->free;
     if (slot) {
         pool->free = pool->order[slot].next;
         return slot;
@@ -67,41 +72,28 @@ static inline void pit_order_release(struct pit_order_pool *pool, uint32_t slot)
     pool->count--;
 }
 
-static inline uint32_t pit_order_level(const struct pit_order *order)
-{
-    return order->place & ORDER_LEVEL;
-}
-
-static inline uint8_t pit_order_side(const struct pit_order *order)
-{
-    return order->place & ORDER_SELL ? PIT_SIDE_SELL : PIT_SIDE_BUY;
-}
+/* Who has a neighbour on which side is a coin toss in a busy book. So nobody asks: slot 0, which is no order's, takes
+ * what is written for a neighbour who is not there, and head and tail are chosen, not branched on. */
 
 /* Puts an order at the end of a level's queue. */
 static inline void pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
-    struct pit_order *order = &orders[slot];
-    order->next = 0;
-    order->prev = level->tail;
-    if (level->tail)
-        orders[level->tail].next = slot;
-    else
-        level->head = slot;
+    const uint32_t head = level->head, tail = level->tail;
+    orders[slot].next = 0;
+    orders[slot].prev = tail;
+    orders[tail].next = slot;
+    level->head = head ? head : slot;
     level->tail = slot;
 }
 
 /* Takes an order out of its level's queue, wherever it stands. Leaves head and tail 0 when it was the last. */
 static inline void pit_level_unlink(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
-    const struct pit_order *order = &orders[slot];
-    if (order->prev)
-        orders[order->prev].next = order->next;
-    else
-        level->head = order->next;
-    if (order->next)
-        orders[order->next].prev = order->prev;
-    else
-        level->tail = order->prev;
+    const uint32_t head = level->head, tail = level->tail, next = orders[slot].next, prev = orders[slot].prev;
+    orders[prev].next = next;
+    orders[next].prev = prev;
+    level->head = prev ? head : next;
+    level->tail = next ? tail : prev;
 }
 
 #endif

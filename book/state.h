@@ -1,8 +1,8 @@
 /* book/state.h - what a book is made of. For the files of book/ only.
  *
- *   | struct pit_book | price index | levels | orders | client ids | by order id | by client id |
+ *   | struct pit_book | ladder of bids | of asks | orders | by order id | by client id |
  *
- * A price index gives the level of a price, a level is the queue of its orders, and two tables find an order by the
+ * A ladder a side gives the level of a price, a level is the queue of its orders, and two tables find an order by the
  * exchange's id or by its client's. The best price of each side stands ready, so that "does it trade?" is one
  * comparison.
  */
@@ -11,30 +11,29 @@
 
 #include "book/book.h"
 #include "book/id_table.h"
+#include "book/ladder.h"
+#include "book/newcomers.h"
 #include "book/order.h"
-#include "book/price_index.h"
 
 struct pit_book {
-    int64_t best_price[2]; /* by side; of an empty side a price that nothing can reach: NO_BID, NO_ASK */
-    uint32_t best[2];      /* by side: the best level's slot, PIT_LEVEL_NONE when empty */
-    struct pit_level *level;
-    struct pit_price_index *index;
+    int64_t best[2]; /* by side: the best rank, PIT_RANK_NONE of an empty one */
     uint32_t symbol;
     uint8_t state; /* enum pit_trading_state */
     uint8_t zero[3];
+    uint64_t newest;             /* no order that rests or rested has a higher order id */
+    struct pit_ladder ladder[2]; /* by side */
     struct pit_order_pool pool;
-    struct pit_id_table by_order_id;
+    struct pit_id_table by_order_id;  /* but for newcomers */
     struct pit_id_table by_client_id; /* orders with a client id: (account, client id) */
     struct pit_symbol_definition definition;
+    struct pit_newcomers newcomers;
 };
 
-#define NO_BID INT64_MIN
-#define NO_ASK INT64_MAX
-
-/* True when an order of `side` that may trade up to (down to) limit meets the best of the other side. */
+/* True when an order of `side` that may trade up to (down to) limit meets the best of the other side: their ranks have
+ * opposite signs. */
 static inline bool pit_book_crosses(const struct pit_book *book, uint8_t side, int64_t limit)
 {
-    return side == PIT_SIDE_BUY ? limit >= book->best_price[PIT_SIDE_SELL] : limit <= book->best_price[PIT_SIDE_BUY];
+    return pit_rank(side, limit) + book->best[side ^ 1] >= 0;
 }
 
 /* The whole of a resting order. */
@@ -43,48 +42,60 @@ static inline struct pit_resting_order pit_book_resting(const struct pit_book *b
     const struct pit_order *order = &book->pool.order[slot];
     return (struct pit_resting_order){
         .order_id = order->order_id,
-        .client_id = order->place & ORDER_NAMED ? book->pool.client_id[slot] : 0,
-        .price = pit_price_index_price(book->index, pit_order_level(order)),
+        .client_id = order->client_id,
+        .price = order->price,
         .quantity = order->quantity,
         .account = order->account,
-        .side = pit_order_side(order),
+        .side = order->side,
     };
 }
 
-/* book/admit.c: whether a command may be carried out, and on which order. */
+struct pit_key {
+    const struct pit_order *orders;
+    uint64_t id;
+    uint32_t account;
+};
 
-/* Why a NEW is refused, or PIT_REASON_NONE. */
-enum pit_reason pit_admit_new(const struct pit_book *book, const struct pit_command *command);
+static inline bool pit_has_order_id(const void *context, uint32_t slot)
+{
+    const struct pit_key *key = context;
+    return key->orders[slot].order_id == key->id;
+}
 
-/* Why a CANCEL, REDUCE or REPLACE is refused, or PIT_REASON_NONE with *slot = its order. */
-enum pit_reason pit_admit_cancel(const struct pit_book *book, const struct pit_command *command, uint32_t *slot);
-enum pit_reason pit_admit_reduce(const struct pit_book *book, const struct pit_command *command, uint32_t *slot);
-enum pit_reason pit_admit_replace(const struct pit_book *book, const struct pit_command *command, uint32_t *slot);
+static inline bool pit_has_client_id(const void *context, uint32_t slot)
+{
+    const struct pit_key *key = context;
+    return key->orders[slot].client_id == key->id && key->orders[slot].account == key->account;
+}
 
-/* Why a SYMBOL (for this book, again) or STATE is refused, or PIT_REASON_NONE. */
-enum pit_reason pit_admit_symbol(const struct pit_book *book, const struct pit_command *command);
-enum pit_reason pit_admit_state(const struct pit_command *command);
+/* The order that rests under an order id, or 0. */
+static inline uint32_t pit_book_find_order_id(const struct pit_book *book, uint64_t order_id)
+{
+    const struct pit_key key = {.orders = book->pool.order, .id = order_id};
+    uint32_t slot =
+        pit_id_table_find(&book->by_order_id, pit_id_hash(&book->by_order_id, order_id, 0), pit_has_order_id, &key);
+    if (slot)
+        return slot;
+    return pit_newcomers_find(&book->newcomers, book->pool.order, order_id);
+}
 
-/* book/rest.c: orders come to rest and leave. */
+/* The order that rests under a client id, or 0. hash: pit_book_client_hash of the two. */
+static inline uint32_t pit_book_find_client_id(const struct pit_book *book, uint64_t client_id, uint32_t account,
+                                               uint32_t hash)
+{
+    const struct pit_key key = {.orders = book->pool.order, .id = client_id, .account = account};
+    return pit_id_table_find(&book->by_client_id, hash, pit_has_client_id, &key);
+}
 
-/* Lets an order rest, behind everybody at its price. There must be room for it. */
-void pit_book_rest(struct pit_book *book, const struct pit_resting_order *order);
+static inline uint32_t pit_book_client_hash(const struct pit_book *book, uint64_t client_id, uint32_t account)
+{
+    return client_id ? pit_id_hash(&book->by_client_id, client_id, account) : 0;
+}
 
-/* Takes a resting order out, with everything that leads to it. */
-void pit_book_remove(struct pit_book *book, uint32_t slot);
-
-/* Moves a resting order to the end of the queue at another (or its own) price. */
-void pit_book_move(struct pit_book *book, uint32_t slot, int64_t price, uint64_t quantity);
-
-/* book/match.c */
-
-/* Trades an aggressor with what stands within limit, best price first, oldest first, until aggressor->quantity (what
- * is left of it) is 0 or nothing is within limit. */
-void pit_book_match(struct pit_book *book, const struct pit_command *command, struct pit_resting_order *aggressor,
-                    int64_t limit, struct pit_event_sink *sink);
-
-/* True when an order of that side and quantity could trade wholly within limit. One step for each order it would trade
- * with. */
-bool pit_book_fillable(const struct pit_book *book, uint8_t side, int64_t limit, uint64_t quantity);
+/* Prices in use now. */
+static inline uint32_t pit_book_levels_now(const struct pit_book *book)
+{
+    return book->ladder[PIT_SIDE_BUY].count + book->ladder[PIT_SIDE_SELL].count;
+}
 
 #endif

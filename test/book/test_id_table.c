@@ -7,7 +7,7 @@
 
 struct desk_table {
     struct pit_id_table table;
-    uint32_t hash[ORDERS + 1]; /* by slot */
+    struct pit_order order[ORDERS + 1]; /* by slot; the order id is its hash */
     bool in[ORDERS + 1];
 };
 
@@ -23,7 +23,16 @@ static bool same(const void *context, uint32_t slot)
 static void check_slot(const struct desk_table *desk, uint32_t slot)
 {
     const struct key key = {.slot = slot};
-    assert_int_equal(pit_id_table_find(&desk->table, desk->hash[slot], same, &key), desk->in[slot] ? slot : 0);
+    assert_int_equal(pit_id_table_find(&desk->table, (uint32_t)desk->order[slot].order_id, same, &key),
+                     desk->in[slot] ? slot : 0);
+}
+
+/* With these factors an id up to UINT32_MAX is its own hash. */
+static void let_ids_be_hashes(struct pit_id_table *table)
+{
+    table->salt = 0;
+    table->factor[0] = UINT64_C(1) << 32;
+    table->factor[1] = 0;
 }
 
 /* Fills and empties a table of orders_max, hashes drawn from so many bits. */
@@ -32,7 +41,8 @@ static void run(uint32_t orders_max, uint32_t hash_bits, uint32_t steps, uint64_
     struct desk_table *desk = calloc(1, sizeof *desk);
     assert_non_null(desk);
     void *memory = zeroed(pit_id_table_bytes(orders_max));
-    pit_id_table_create(&desk->table, memory, orders_max, 0);
+    pit_id_table_create(&desk->table, memory, orders_max, PIT_BY_ORDER_ID, desk->order, 0);
+    let_ids_be_hashes(&desk->table);
     uint32_t count = 0;
     bool filling = true;
     for (uint32_t step = 0; step < steps; step++) {
@@ -42,16 +52,18 @@ static void run(uint32_t orders_max, uint32_t hash_bits, uint32_t steps, uint64_
         if (desk->in[slot]) {
             if (filling && random_below(random, 8))
                 continue;
-            pit_id_table_remove(&desk->table, desk->hash[slot], slot);
+            pit_id_table_remove(&desk->table, slot, desk->order[slot].seat[PIT_BY_ORDER_ID]);
             count--;
         } else {
             if (!filling && random_below(random, 8))
                 continue;
-            desk->hash[slot] = (uint32_t)(random_next(random) >> (64 - hash_bits));
+            uint32_t hash = (uint32_t)(random_next(random) >> (64 - hash_bits)) << (32 - hash_bits);
             /* All ones: the run wraps around the end of every table. */
             if (random_below(random, 4) == 0)
-                desk->hash[slot] = UINT32_MAX;
-            pit_id_table_insert(&desk->table, desk->hash[slot], slot);
+                hash = UINT32_MAX;
+            desk->order[slot].order_id = hash;
+            assert_int_equal(pit_id_hash_of(&desk->table, slot), hash);
+            pit_id_table_insert(&desk->table, hash, slot, &desk->order[slot].seat[PIT_BY_ORDER_ID]);
             count++;
         }
         desk->in[slot] ^= true;
@@ -65,13 +77,15 @@ static void run(uint32_t orders_max, uint32_t hash_bits, uint32_t steps, uint64_
     for (uint32_t i = 1; i <= orders_max; i++) {
         check_slot(desk, i);
         if (desk->in[i])
-            pit_id_table_remove(&desk->table, desk->hash[i], i);
+            pit_id_table_remove(&desk->table, i, desk->order[i].seat[PIT_BY_ORDER_ID]);
         desk->in[i] = false;
     }
-    /* No trace is left: the block is as zero as it was given. */
-    const uint8_t *bytes = memory;
-    for (size_t i = 0; i < pit_id_table_bytes(orders_max); i++)
-        assert_int_equal(bytes[i], 0);
+    /* No trace is left, once a doubling that was under way is over: every tag is as zero as it was given. */
+    while (desk->table.old)
+        pit_id_table_care(&desk->table);
+    const struct pit_id_bucket *buckets = memory;
+    for (size_t i = 0; i < pit_id_table_bytes(orders_max) / sizeof *buckets; i++)
+        assert_int_equal(buckets[i].tags, 0);
     free(memory);
     free(desk);
 }
@@ -97,34 +111,40 @@ static void doubling_keeps_every_order_findable(void **state)
     enum { MANY = 100000 };
     struct pit_id_table table;
     void *memory = zeroed(pit_id_table_bytes(MANY));
-    pit_id_table_create(&table, memory, MANY, 0);
-    const uint32_t start = table.mask + 1;
+    struct pit_order *orders = zeroed((MANY + 1) * sizeof *orders);
+    pit_id_table_create(&table, memory, MANY, PIT_BY_CLIENT_ID, orders, 0);
+    const uint32_t start = pit_id_mask(table.shift) + 1;
     for (uint32_t slot = 1; slot <= MANY; slot++) {
-        pit_id_table_insert(&table, pit_id_hash(&table, slot, 3), slot);
+        orders[slot] = (struct pit_order){.client_id = slot, .account = 3};
+        pit_id_table_insert(&table, pit_id_hash(&table, slot, 3), slot, &orders[slot].seat[PIT_BY_CLIENT_ID]);
         for (uint32_t back = 0; back < 20 && back < slot; back++) {
             const struct key key = {.slot = slot - back * (slot / 20)};
             assert_int_equal(pit_id_table_find(&table, pit_id_hash(&table, key.slot, 3), same, &key), key.slot);
         }
     }
     assert_int_equal(start, PIT_ID_TABLE_START);
-    assert_int_equal(table.mask + 1, table.entries_max);
+    assert_int_equal(pit_id_mask(table.shift) + 1, table.buckets_max);
+    free(orders);
     free(memory);
 }
 
-/* The steps from where an id should stand to where it does, of all of them together. */
+/* How many buckets are gone past to reach every id, all together. */
 static uint64_t steps_to_find(uint64_t secret, const uint64_t *ids, uint32_t count)
 {
     struct pit_id_table table;
     void *memory = zeroed(pit_id_table_bytes(count));
+    struct pit_order *orders = zeroed((count + 1) * sizeof *orders);
     uint64_t steps = 0;
-    pit_id_table_create(&table, memory, count, secret);
-    for (uint32_t slot = 1; slot <= count; slot++)
-        pit_id_table_insert(&table, pit_id_hash(&table, ids[slot - 1], 3), slot);
-    while (table.old_entries)
-        pit_id_table_move(&table);
-    for (uint32_t at = 0; at <= table.mask; at++)
-        if (table.entries[at])
-            steps += (at - (uint32_t)(table.entries[at] >> 32)) & table.mask;
+    pit_id_table_create(&table, memory, count, PIT_BY_CLIENT_ID, orders, secret);
+    for (uint32_t slot = 1; slot <= count; slot++) {
+        orders[slot] = (struct pit_order){.client_id = ids[slot - 1], .account = 3};
+        pit_id_table_insert(&table, pit_id_hash(&table, ids[slot - 1], 3), slot, &orders[slot].seat[PIT_BY_CLIENT_ID]);
+    }
+    while (table.old)
+        pit_id_table_care(&table);
+    for (uint32_t at = 0; at <= pit_id_mask(table.shift); at++)
+        steps += table.buckets[at].tags >> 48;
+    free(orders);
     free(memory);
     return steps;
 }
@@ -134,22 +154,24 @@ static void ids_chosen_for_one_secret_do_not_crowd_under_another(void **state)
 {
     (void)state;
     enum { MANY = 2000 };
-    const struct pit_id_table known = {.secret = 0};
+    struct pit_id_table known;
+    uint64_t block[1024] = {0};
+    pit_id_table_create(&known, block, 1, PIT_BY_CLIENT_ID, NULL, 0);
     uint64_t *ids = calloc(MANY, sizeof *ids);
     assert_non_null(ids);
     uint64_t random = seed_choose("ids_chosen_for_one_secret_do_not_crowd_under_another");
     for (uint64_t found = 0, id = 1; found < MANY; id++)
-        if (pit_id_hash(&known, id, 3) % (2 * 2048) < 8)
+        if (pit_id_hash(&known, id, 3) >> 22 < 2)
             ids[found++] = id;
-    assert_true(steps_to_find(0, ids, MANY) > MANY * UINT64_C(500));
+    assert_true(steps_to_find(0, ids, MANY) > MANY * UINT64_C(100));
     for (int i = 0; i < 50; i++)
-        assert_true(steps_to_find(random_next(&random), ids, MANY) < MANY * UINT64_C(8));
+        assert_true(steps_to_find(random_next(&random), ids, MANY) < MANY);
     free(ids);
 }
 
 struct hashed {
     uint32_t hash;
-    uint32_t number;
+    uint64_t number;
 };
 
 static int compare_hashed(const void *a, const void *b)
@@ -161,20 +183,25 @@ static int compare_hashed(const void *a, const void *b)
 enum { BY_ACCOUNT, BY_CLIENT_ID, BY_ORDER_ID };
 
 /* Two accounts, client ids or order ids with the same hash. */
-static void find_twins(int what, uint32_t *one, uint32_t *other)
+static void find_twins(int what, uint64_t *one, uint64_t *other)
 {
     enum { MANY = 400000 };
-    const struct pit_id_table table = {.secret = 0};
+    uint64_t random = 1; /* numbers in a row have no two hashes alike */
+    struct pit_id_table table;
+    uint64_t block[1024] = {0};
+    pit_id_table_create(&table, block, 1, PIT_BY_CLIENT_ID, NULL, 0);
     struct hashed *all = calloc(MANY, sizeof *all);
     assert_non_null(all);
-    for (uint32_t i = 0; i < MANY; i++)
-        all[i] = (struct hashed){what == BY_ACCOUNT     ? pit_id_hash(&table, 5, i + 1)
-                                 : what == BY_CLIENT_ID ? pit_id_hash(&table, i + 1, 1)
-                                                        : pit_id_hash(&table, i + 1, 0),
-                                 i + 1};
+    for (uint32_t i = 0; i < MANY; i++) {
+        const uint64_t number = random_next(&random) >> (what == BY_ACCOUNT ? 33 : 2);
+        all[i] = (struct hashed){what == BY_ACCOUNT     ? pit_id_hash(&table, 5, (uint32_t)number)
+                                 : what == BY_CLIENT_ID ? pit_id_hash(&table, number, 1)
+                                                        : pit_id_hash(&table, number, 0),
+                                 number};
+    }
     qsort(all, MANY, sizeof *all, compare_hashed);
     uint32_t at = 1;
-    while (at < MANY && all[at].hash != all[at - 1].hash)
+    while (at < MANY && (all[at].hash != all[at - 1].hash || all[at].number == all[at - 1].number))
         at++;
     assert_true(at < MANY);
     *one = all[at - 1].number;
@@ -187,21 +214,21 @@ static void orders_whose_ids_hash_alike_are_told_apart(void **state)
 {
     (void)state;
     for (int what = BY_ACCOUNT; what <= BY_ORDER_ID; what++) {
-        uint32_t one, other;
+        uint64_t one, other;
         find_twins(what, &one, &other);
         struct pit_symbol_definition definition = desk_definition(8, 8);
         struct desk *desk = desk_open(&definition);
         struct pit_command command = order(PIT_SIDE_BUY, 100, 1);
-        command.account = what == BY_ACCOUNT ? one : 1;
+        command.account = what == BY_ACCOUNT ? (uint32_t)one : 1;
         command.client_id = what == BY_ACCOUNT ? 5 : what == BY_CLIENT_ID ? one : 0;
         command.sequence = what == BY_ORDER_ID ? one : 1;
         desk_apply(desk, &command);
         assert_int_equal(pit_book_orders(desk->book), 1);
 
-        struct pit_command wrong = {.sequence = UINT32_MAX, .account = command.account, .kind = PIT_COMMAND_CANCEL};
+        struct pit_command wrong = {.sequence = UINT64_MAX, .account = command.account, .kind = PIT_COMMAND_CANCEL};
         wrong.client_id = command.client_id;
         if (what == BY_ACCOUNT)
-            wrong.account = other;
+            wrong.account = (uint32_t)other;
         else if (what == BY_CLIENT_ID)
             wrong.client_id = other;
         else

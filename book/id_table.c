@@ -1,0 +1,126 @@
+/* book/id_table.c - an id table starts and doubles. What every command needs is inline in id_table.h. */
+#include "book/id_table.h"
+
+static uint32_t buckets_now(uint32_t shift)
+{
+    return pit_id_mask(shift) + 1;
+}
+
+/* When the next insert with something else to do comes. */
+static void set_care(struct pit_id_table *table)
+{
+    if (table->old)
+        table->count_care = 0;
+    else if (buckets_now(table->shift) == table->buckets_max)
+        table->count_care = UINT32_MAX;
+    else
+        table->count_care = PIT_ID_TABLE_FILL * buckets_now(table->shift);
+}
+
+/* Tables lie in two areas of the block by turns: the largest, and all as many doublings away from it, in the first. */
+static struct pit_id_bucket *area(const struct pit_id_table *table, bool odd)
+{
+    return odd ? table->block + table->buckets_max : table->block;
+}
+
+void pit_id_table_create(struct pit_id_table *table, void *memory, uint32_t orders_max, enum pit_id_kind kind,
+                         struct pit_order *orders, uint64_t secret)
+{
+    uint32_t buckets = pit_id_table_buckets_max(orders_max);
+    bool odd = false;
+    const uint64_t turned = secret << 32 | secret >> 32;
+    *table = (struct pit_id_table){
+        .block = memory,
+        .orders = orders,
+        .kind = kind,
+        .buckets_max = buckets,
+        .salt = UINT64_C(0xe7037ed1a0b428db) ^ secret,
+        .factor = {(UINT64_C(0x9e3779b97f4a7c15) ^ secret * UINT64_C(0xd6e8feb86659fd93)) | 1,
+                   (UINT64_C(0x9fb21c651e98df25) ^ turned) | 1},
+    };
+    while (buckets > PIT_ID_TABLE_START) {
+        buckets /= 2;
+        odd = !odd;
+    }
+    table->buckets = area(table, odd);
+    table->shift = 32 - (uint32_t)__builtin_ctz(buckets);
+    set_care(table);
+}
+
+static void start_doubling(struct pit_id_table *table)
+{
+    table->old = table->buckets;
+    table->old_shift = table->shift;
+    table->old_step = 0;
+    table->buckets =
+        area(table, table->old == table->block); /* all tags are zero: its last table was emptied, bucket by bucket */
+    table->shift--;
+}
+
+/* Empties one bucket, or, when all are empty, clears the count of one. */
+static void go_on_doubling(struct pit_id_table *table)
+{
+    const uint32_t mask = pit_id_mask(table->old_shift);
+    struct pit_id_bucket *bucket = &table->old[table->old_step & mask];
+    if (table->old_step > mask)
+        bucket->tags = 0;
+    while (bucket->tags & PIT_ID_TAG_USED) {
+        const uint32_t place = pit_id_tag_place(bucket->tags & PIT_ID_TAG_USED), slot = bucket->slot[place];
+        bucket->tags &= ~(UINT64_C(0xff) << 8 * place);
+        pit_id_table_put(table, pit_id_hash_of(table, slot), slot, &table->orders[slot].seat[table->kind]);
+    }
+    if (table->old_step++ == 2 * mask + 1)
+        table->old = NULL;
+}
+
+void pit_id_table_care(struct pit_id_table *table)
+{
+    /* A doubling takes two inserts a bucket and the next one comes after three: it is over by then. */
+    if (!table->old)
+        start_doubling(table);
+    go_on_doubling(table);
+    set_care(table);
+}
+
+void pit_id_table_unpass(struct pit_id_table *table, uint32_t slot)
+{
+    struct pit_id_bucket *stands = &table->block[(table->orders[slot].seat[table->kind] & ~PIT_ID_SEAT_BEHIND) / 8];
+    const bool in_old = table->old && stands >= table->old && stands <= table->old + pit_id_mask(table->old_shift);
+    struct pit_id_bucket *buckets = in_old ? table->old : table->buckets;
+    const uint32_t shift = in_old ? table->old_shift : table->shift;
+    for (uint32_t at = pit_id_hash_of(table, slot) >> shift; &buckets[at] != stands; at = (at + 1) & pit_id_mask(shift))
+        if (buckets[at].tags >> 48 != PIT_ID_PASSED_MAX)
+            buckets[at].tags -= PIT_ID_PASSED_ONE;
+}
+
+struct pit_id_bucket *pit_id_table_pass(struct pit_id_table *table, uint32_t hash)
+{
+    uint32_t at = hash >> table->shift;
+    for (; (~table->buckets[at].tags & PIT_ID_TAG_USED) == 0; at = (at + 1) & pit_id_mask(table->shift))
+        if (table->buckets[at].tags >> 48 != PIT_ID_PASSED_MAX)
+            table->buckets[at].tags += PIT_ID_PASSED_ONE;
+    return &table->buckets[at];
+}
+
+static uint32_t buckets_find(const struct pit_id_bucket *buckets, uint32_t shift, uint32_t hash,
+                             bool (*same)(const void *context, uint32_t slot), const void *context)
+{
+    for (uint32_t at = hash >> shift, steps = 0;; at = (at + 1) & pit_id_mask(shift), steps++) {
+        for (uint64_t marks = pit_id_tags_like(buckets[at].tags, hash); marks; marks &= marks - 1) {
+            const uint32_t slot = buckets[at].slot[pit_id_tag_place(marks)];
+            if (same(context, slot))
+                return slot;
+        }
+        if (buckets[at].tags <= PIT_ID_TAG_BITS || steps == pit_id_mask(shift))
+            return 0;
+    }
+}
+
+uint32_t pit_id_table_find_on(const struct pit_id_table *table, uint32_t hash,
+                              bool (*same)(const void *context, uint32_t slot), const void *context)
+{
+    uint32_t slot = buckets_find(table->buckets, table->shift, hash, same, context);
+    if (!slot && table->old)
+        slot = buckets_find(table->old, table->old_shift, hash, same, context);
+    return slot;
+}
