@@ -1,6 +1,6 @@
-/* tools/adapter/outlet_queue.c - events become reports at once and go into the queue the benchmark brings along.
+/* tools/adapter/outlet_queue.c - events become reports here and go into the queue the benchmark brings along.
  *
- *   book ──▶ sink ──▶ a few struct pit_event ──▶ report ──▶ the benchmark's push
+ *   book ──▶ sink ──▶ some struct pit_event ──▶ reports ──▶ the benchmark's push
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +10,8 @@
 #include "tools/adapter/outlet.h"
 #include "tools/adapter/report.h"
 
-#define SLOTS 64u     /* of events; a message with more hands over in between */
-#define HAND_OVER 16u /* events gathered before they are handed over: a copy of what was written a moment ago would wait
-                         for it to leave the store buffer */
+/* Of events; a message with more hands over in between. */
+#define SLOTS (2 * PIT_OUTLET_BATCH)
 
 struct pit_outlet {
     _Alignas(128) struct pit_event slots[SLOTS];
@@ -20,6 +19,7 @@ struct pit_outlet {
     uint64_t pushed; /* events before this one are in the queue */
     const struct pit_bench_outlet *table;
     void *handle;
+    _Alignas(64) struct pit_bench_report reports[SLOTS];
 };
 
 static void make_room(struct pit_event_sink *sink)
@@ -64,18 +64,19 @@ static void push(const struct pit_outlet *outlet, const struct pit_bench_report 
     while (!outlet->table->push(outlet->handle, report));
 }
 
+/* All reports are made, and then all are pushed: a copy of what was written a moment ago would wait for it to leave the
+ * store buffer. */
 void pit_outlet_publish(struct pit_outlet *outlet)
 {
-    struct pit_bench_report reports[SLOTS];
     uint32_t count = 0;
     for (; outlet->pushed != outlet->sink.next; outlet->pushed++)
-        count += pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &reports[count]);
+        count += pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &outlet->reports[count]);
     for (uint32_t i = 0; i < count; i++)
-        push(outlet, &reports[i]);
+        push(outlet, &outlet->reports[i]);
 }
 
 void pit_outlet_message_done(struct pit_outlet *outlet)
 {
-    if (outlet->sink.next - outlet->pushed >= HAND_OVER)
+    if (outlet->sink.next - outlet->pushed >= PIT_OUTLET_BATCH)
         pit_outlet_publish(outlet);
 }
