@@ -25,7 +25,7 @@ bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *pri
 {
     if (book->best[side] == PIT_RANK_NONE)
         return false;
-    *price = pit_rank(side, book->best[side]);
+    *price = pit_rank((uint8_t)side, book->best[side]);
     return true;
 }
 
