@@ -69,8 +69,8 @@ PIT_EXPORT void engine_shutdown(void)
 
 /* Applies the command in its place, and returns its last event. Kind, side and time in force are stored as one word, as
  * which the book reads them: it would wait for bytes to leave the store buffer. */
-static inline __attribute__((always_inline)) const struct pit_event *apply(enum pit_command_kind kind, uint8_t side, enum pit_tif tif, uint64_t id,
-                                     uint64_t number)
+static inline __attribute__((always_inline)) const struct pit_event *
+apply(enum pit_command_kind kind, uint8_t side, enum pit_tif tif, uint64_t id, uint64_t number)
 {
     struct pit_command *command = &engine.command;
     command->sequence++;
