@@ -18,6 +18,7 @@ static const struct subcommand subcommands[] = {
     {"load", pit_tool_load, "send order flow to a running pipeline and report what comes back"},
     {"tail", pit_tool_tail, "show market data as it is published"},
     {"replay", pit_tool_replay, "rebuild the state from a journal, verify it, look at any moment"},
+    {"journal", pit_tool_journal, "look at a journal: list, print, verify, compare"},
     {"halt", pit_tool_halt, "halt trading in a symbol"},
     {"resume", pit_tool_resume, "resume trading in a symbol"},
     {"check", pit_tool_check, "check a configuration"},
