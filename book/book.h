@@ -63,6 +63,14 @@ struct pit_resting_order {
 void pit_book_walk(const struct pit_book *book, enum pit_side side,
                    bool (*visit)(void *context, const struct pit_resting_order *order), void *context);
 
+/* Puts a trading state or a resting order into a book, without events: a book made of the definition, the state and the
+ * orders of another, each side in the order of pit_book_walk, answers every further command as that one does. An order
+ * goes behind those at its price; its price may be outside the band, which may have changed since it came. Whatever
+ * comes in is safe: false, and nothing has changed, when a field is out of range, an id is there already, orders_max or
+ * levels_max is reached, or the order would trade. */
+bool pit_book_restore_state(struct pit_book *book, uint8_t state);
+bool pit_book_restore_order(struct pit_book *book, const struct pit_resting_order *order);
+
 /* Checks every invariant (linked lists, counts, index against orders, uncrossed). For tests and replay; O(orders).
  * Returns NULL when all hold, otherwise what does not. */
 const char *pit_book_check(const struct pit_book *book);

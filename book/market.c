@@ -57,14 +57,14 @@ void pit_market_fold(struct pit_market *market, struct pit_event_sink *sink)
         seat->events = digest;
 }
 
-static void seat_define(struct pit_market *market, const struct pit_command *command)
+static void seat_define(struct pit_market *market, uint32_t symbol, const struct pit_symbol_definition *definition)
 {
-    struct seat *seat = &market->seat[command->symbol];
-    const size_t bytes = pit_book_bytes(&command->definition);
+    struct seat *seat = &market->seat[symbol];
+    const size_t bytes = pit_book_bytes(definition);
     void *memory = market->memory.reserve(market->memory.context, bytes, 128);
-    seat->book = pit_book_create(memory, command->symbol, &command->definition, market->secret);
-    if (command->symbol >= market->symbols)
-        market->symbols = command->symbol + 1;
+    seat->book = pit_book_create(memory, symbol, definition, market->secret);
+    if (symbol >= market->symbols)
+        market->symbols = symbol + 1;
 }
 
 /* A first definition makes the book; the book then answers it, as it does any later one. */
@@ -78,7 +78,7 @@ static enum pit_reason market_define(struct pit_market *market, const struct pit
         return PIT_REASON_BAD_FLAGS;
     if (!pit_symbol_definition_valid(&command->definition))
         return PIT_REASON_BAD_DEFINITION;
-    seat_define(market, command);
+    seat_define(market, command->symbol, &command->definition);
     return PIT_REASON_NONE;
 }
 
@@ -152,4 +152,41 @@ struct pit_digest pit_market_full_digest(const struct pit_market *market)
         digest.orders += pit_book_orders(book);
     }
     return digest;
+}
+
+uint64_t pit_market_symbol_events(const struct pit_market *market, uint32_t symbol)
+{
+    return symbol < market->symbols ? market->seat[symbol].events : 0;
+}
+
+uint64_t pit_market_stranger_events(const struct pit_market *market)
+{
+    uint64_t events = market->events;
+    for (uint32_t symbol = 0; symbol < market->symbols; symbol++)
+        events -= market->seat[symbol].events;
+    return events;
+}
+
+bool pit_market_restore_symbol(struct pit_market *market, uint32_t symbol,
+                               const struct pit_symbol_definition *definition, uint8_t state, uint64_t events)
+{
+    if (symbol >= PIT_SYMBOLS_MAX || market->seat[symbol].book || state > PIT_STATE_HALTED ||
+        !pit_symbol_definition_valid(definition))
+        return false;
+    seat_define(market, symbol, definition);
+    market->seat[symbol].events = events;
+    market->events += events;
+    return pit_book_restore_state(market->seat[symbol].book, state);
+}
+
+bool pit_market_restore_order(struct pit_market *market, uint32_t symbol, const struct pit_resting_order *order)
+{
+    struct pit_book *book = pit_market_book(market, symbol);
+    return book && pit_book_restore_order(book, order);
+}
+
+void pit_market_restore_strangers(struct pit_market *market, uint64_t events, uint64_t events_count)
+{
+    market->events += events;
+    market->events_count += events_count;
 }

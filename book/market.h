@@ -66,4 +66,19 @@ struct pit_digest pit_market_event_digest(const struct pit_market *market);
 /* Event and state digest: walks every book. */
 struct pit_digest pit_market_full_digest(const struct pit_market *market);
 
+/* What a market is made of, to be put into another: its symbols, each with its book and the digest of its events; and
+ * the digest of the events of unknown symbols, which with all of those makes the market's. Over several markets this
+ * digest and the number of events add up, as pit_digest_add does. */
+uint64_t pit_market_symbol_events(const struct pit_market *market, uint32_t symbol); /* 0: no such symbol */
+uint64_t pit_market_stranger_events(const struct pit_market *market);
+
+/* Puts a symbol with an empty book, a resting order of such a symbol, and what strangers left behind into a market. One
+ * that has got all of another's goes on as that one would: same events, same digests. The parts may go to several
+ * markets, each symbol to one, strangers and count to any. Whatever comes in is safe: false, and nothing has changed,
+ * when the symbol is there already (order: is not), the definition is not valid, or as pit_book_restore_order says. */
+bool pit_market_restore_symbol(struct pit_market *market, uint32_t symbol,
+                               const struct pit_symbol_definition *definition, uint8_t state, uint64_t events);
+bool pit_market_restore_order(struct pit_market *market, uint32_t symbol, const struct pit_resting_order *order);
+void pit_market_restore_strangers(struct pit_market *market, uint64_t events, uint64_t events_count);
+
 #endif
