@@ -232,17 +232,10 @@ static bool window_shrink(struct pit_ladder *ladder, int64_t low, int64_t end)
     return false;
 }
 
-/* Lets one end go out to the wanted window, over one level at most. False: it is there. */
+/* Lets one end go out to the wanted window, over one level at most: first the one behind which the best prices are, of
+ * which there are few. False: it is there. */
 static bool window_grow(struct pit_ladder *ladder, int64_t low, int64_t end)
 {
-    if (ladder->low > low) {
-        const int64_t rank = far_below(ladder, ladder->low);
-        const bool enters = rank != PIT_RANK_NONE && rank >= low;
-        window_set(ladder, enters ? rank : low, window_end(ladder));
-        if (enters)
-            level_enters(ladder, rank);
-        return true;
-    }
     if (window_end(ladder) < end) {
         const int64_t rank = far_above(ladder, window_end(ladder) - 1);
         const bool enters = rank != PIT_RANK_NONE && rank < end;
@@ -251,16 +244,25 @@ static bool window_grow(struct pit_ladder *ladder, int64_t low, int64_t end)
             level_enters(ladder, rank);
         return true;
     }
+    if (ladder->low > low) {
+        const int64_t rank = far_below(ladder, ladder->low);
+        const bool enters = rank != PIT_RANK_NONE && rank >= low;
+        window_set(ladder, enters ? rank : low, window_end(ladder));
+        if (enters)
+            level_enters(ladder, rank);
+        return true;
+    }
     return false;
 }
 
-/* Brings the window, which ought to have the best rank in its middle, nearer to it, unless it is near enough. */
+/* Brings the window, which ought to have the best rank in its middle, nearer to it, unless it reaches far enough to
+ * both sides of it. */
 static void window_follow(struct pit_ladder *ladder, int64_t best)
 {
-    const int64_t low = best - (int64_t)(ladder->mask / 2), end = low + (int64_t)ladder->mask + 1;
-    const uint64_t astray = (uint64_t)(ladder->low > low ? ladder->low - low : low - ladder->low);
-    if (astray <= ladder->mask / 4 && ladder->span > ladder->mask / 2)
+    const int64_t enough = (int64_t)(ladder->mask / 4);
+    if (ladder->low + enough <= best && best + enough < window_end(ladder))
         return;
+    const int64_t low = best - (int64_t)(ladder->mask / 2), end = low + (int64_t)ladder->mask + 1;
     for (uint32_t step = 0; step < PIT_LADDER_STEP; step++) {
         if (!ladder->span)
             window_set(ladder, best, best);
