@@ -10,7 +10,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMPLETION = ROOT / "tools/packaging/pitline.bash-completion"
 # The man page of each command; halt and resume share one, and so do the benches.
 COMMANDS = {("run",): "run", ("check",): "check", ("replay",): "replay", ("tail",): "tail", ("load",): "load",
-            ("halt",): "halt", ("resume",): "halt", ("bench", "book"): "bench", ("bench", "pipeline"): "bench"}
+            ("halt",): "halt", ("resume",): "halt", ("bench", "book"): "bench", ("bench", "pipeline"): "bench",
+            **{("journal", what): "journal" for what in ("ls", "cat", "verify", "diff")}}
 
 
 def options_of_help(command):
@@ -57,8 +58,10 @@ def the_completion_offers_every_option_and_no_other():
 def the_completion_offers_every_command_and_no_other():
     wanted = set(re.findall(r"^  (\w+)  ", pitline.run("--help"), re.M)) | {"--help", "--version"}
     assert complete("") == wanted, complete("")
-    benches = set(re.findall(r"^  (\w+)  ", pitline.run("bench", "--help"), re.M))
-    assert complete("bench", "") == benches, complete("bench", "")
+    for command in ("bench", "journal"):
+        parts = set(re.findall(r"^  (\w+)  ", pitline.run(command, "--help"), re.M))
+        assert parts and complete(command, "") == parts, complete(command, "")
+        assert parts == {words[1] for words in COMMANDS if words[0] == command}, parts
     told = pitline.run("load", "--flow", "nosuch", status=2)
     for flow in complete("load", "--flow", ""):
         assert flow in told, told
