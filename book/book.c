@@ -6,8 +6,8 @@
 #include "book/report.h"
 #include "book/rest.h"
 
-/* Where the parts of a book lie in its block, in bytes from its start. What create writes comes first, so that a symbol
- * nobody trades costs one page. */
+/* Where the parts of a book lie in its block, in bytes from its start. Of each, what create writes comes first, so that
+ * a symbol nobody trades costs two or three pages. */
 struct layout {
     size_t ladder[2];
     size_t order;

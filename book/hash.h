@@ -8,6 +8,7 @@
 #define malloc(bytes) NULL
 #define free(block) ((void)(block))
 #define XXH_INLINE_ALL
+#define XXH_FORCE_MEMORY_ACCESS 0 /* by memcpy: the one way to read a struct as words under strict aliasing */
 #include <xxhash.h>
 #undef malloc
 #undef free

@@ -50,7 +50,8 @@ _Static_assert(sizeof(struct pit_id_bucket) == 32, "two buckets share a cache li
  * start of the block. */
 #define PIT_ID_SEAT_BEHIND 0x80000000u /* behind the bucket its hash names */
 #define PIT_ID_SEAT_NONE UINT32_MAX    /* not in the table: for the owner's use */
-_Static_assert(PIT_ORDERS_MAX / PIT_ID_TABLE_FILL * 3 < 1u << 28, "every bucket has a number in a seat");
+/* The block has fewer buckets than orders: at most two for each PIT_ID_TABLE_FILL orders, and half as many again. */
+_Static_assert(PIT_ORDERS_MAX * 8u <= PIT_ID_SEAT_BEHIND, "every bucket has a number in a seat");
 
 struct pit_id_table {
     struct pit_id_bucket *block;

@@ -7,20 +7,24 @@ static inline size_t lines(size_t bytes)
     return (bytes + 63) & ~(size_t)63;
 }
 
-/* A power of two: enough for every level side by side, within the limits. */
+_Static_assert(PIT_LADDER_RUNGS_MAX <= 64 * 64 * 64, "a bit of blocks for each word of words");
+
 static uint64_t rungs_for(uint32_t levels_max)
 {
+    const uint64_t spare = UINT64_C(64) * levels_max;
+    const uint64_t wanted = spare < PIT_LADDER_RUNGS_SPARE ? spare : PIT_LADDER_RUNGS_SPARE;
     uint64_t rungs = PIT_LADDER_RUNGS_MIN;
-    while (rungs < levels_max && rungs < PIT_LADDER_RUNGS_MAX)
+    while (rungs < PIT_LADDER_RUNGS_MAX && (rungs < levels_max || rungs < wanted))
         rungs *= 2;
     return rungs;
 }
 
-/* Where the parts lie, in bytes from the start. What a book without orders touches comes first. */
+/* Where the parts lie, in bytes from the start. What is written before there is any order comes first; what serves the
+ * window lies together. */
 struct layout {
+    size_t index;
     size_t words;
     size_t in_use;
-    size_t index;
     size_t rung;
     size_t far;
     size_t bytes;
@@ -30,9 +34,9 @@ static struct layout layout_of(uint32_t levels_max)
 {
     const uint64_t rungs = rungs_for(levels_max);
     struct layout layout = {0};
-    layout.in_use = layout.words + lines(rungs / 64 / 64 * sizeof(uint64_t));
-    layout.index = layout.in_use + lines(rungs / 64 * sizeof(uint64_t));
-    layout.rung = layout.index + pit_price_index_bytes(levels_max);
+    layout.words = layout.index + pit_price_index_bytes(levels_max);
+    layout.in_use = layout.words + lines((rungs / 64 + 63) / 64 * sizeof(uint64_t));
+    layout.rung = layout.in_use + lines(rungs / 64 * sizeof(uint64_t));
     layout.far = layout.rung + lines(rungs * sizeof(struct pit_level));
     layout.bytes = layout.far + lines(levels_max * sizeof(struct pit_level));
     return layout;

@@ -12,9 +12,9 @@
  *                away, however far
  *
  * Ranks outside the window, which may be anywhere, are found by a radix tree (book/price_index.h). The window follows
- * the market: whenever a rank outside is used and the best is no longer near the middle, it moves a little, and the
- * levels that it reaches or leaves change places. Nothing of that is visible: the same prices are in use, and an order
- * never knows where its level lies, since it is looked up by rank.
+ * the market: when an order comes to a rank outside, and the window does not reach a quarter of the rungs to both sides
+ * of the best rank, it moves a little, and the levels that it reaches or leaves change places. Nothing of that is
+ * visible: the same prices are in use, and an order never knows where its level lies, since it is looked up by rank.
  *
  * Writer:   the owner of the book; readers: the same thread.
  * Memory:   the caller's zeroed block, touched only as prices come into use. Exactly levels_max prices always fit,
@@ -28,17 +28,21 @@
 #include "book/order.h"
 #include "book/price_index.h"
 
-#define PIT_LADDER_RUNGS_MIN 4096u
+/* Rungs: a power of two, at least one for each level up to the largest array; a book of few levels has more, so that
+ * they need not be side by side. */
+#define PIT_LADDER_RUNGS_MIN 64u
 #define PIT_LADDER_RUNGS_MAX 65536u
-#define PIT_LADDER_STEP 16u /* levels that change places at once */
+#define PIT_LADDER_RUNGS_SPARE 4096u /* 64 for each level, up to so many */
+#define PIT_LADDER_STEP 16u          /* levels that change places at once */
 
 /* The best rank of a side without orders: less than any. Two ranks never overflow a sum. */
 #define PIT_RANK_NONE (INT64_MIN / 2)
 
+/* Any price is safe: a hint looks at prices that nobody has checked yet. */
 static inline int64_t pit_rank(uint8_t side, int64_t price)
 {
-    const int64_t turned = -(int64_t)side; /* 0 or all ones */
-    return (price ^ turned) - turned;
+    const uint64_t turned = -(uint64_t)side; /* 0 or all ones */
+    return (int64_t)(((uint64_t)price ^ turned) - turned);
 }
 
 struct pit_ladder {

@@ -1,9 +1,9 @@
 /* book/price_index.h - from a price to its level, and from a price to the next one in use.
  *
  * Maps ticks (PIT_PRICE_MIN .. PIT_PRICE_MAX) to level slots: small numbers 0 .. levels_max - 1 with which the owner
- * addresses its own arrays (queues in a book, totals in a depth image). One index serves both sides of a book: in an
- * uncrossed book a price belongs to one side only, everything below the best bid is a bid and everything above the
- * best ask an ask; so the owner keeps its two best slots and asks `below` or `above` when one of them empties.
+ * addresses its own arrays (queues in a ladder, totals in a depth image). One index can serve both sides of a market:
+ * when it is not crossed, everything below the best bid is a bid and everything above the best ask an ask; so the owner
+ * keeps its two best slots and asks `below` or `above` when one of them empties.
  *
  * A radix tree of 64-way nodes with a bitmap each, over the price in order-preserving form. Paths without a branch are
  * left out, so there are fewer nodes than prices and a lone far price costs nothing:

@@ -205,6 +205,12 @@ static void ranks_of_sells_are_their_prices_turned_round(void **state)
         assert_true(pit_rank(PIT_SIDE_SELL, pit_rank(PIT_SIDE_SELL, prices[i])) == prices[i]);
         assert_true(pit_rank(PIT_SIDE_SELL, prices[i]) > PIT_RANK_NONE);
     }
+    /* A hint meets such prices too. */
+    struct rig *rig = rig_open(1);
+    pit_ladder_prefetch(&rig->ladder, pit_rank(PIT_SIDE_SELL, INT64_MIN));
+    pit_ladder_prefetch(&rig->ladder, pit_rank(PIT_SIDE_BUY, INT64_MIN));
+    pit_ladder_prefetch(&rig->ladder, pit_rank(PIT_SIDE_SELL, INT64_MAX));
+    rig_close(rig);
 }
 
 static void one_price_may_be_anywhere(void **state)
@@ -234,10 +240,10 @@ static void ends_of_the_window_are_ranks_like_others(void **state)
     (void)state;
     const int64_t markets[] = {0, 1, -1, 2048, -100000, 4096 * 77 + 2047, PIT_PRICE_MAX - 5000, PIT_PRICE_MIN + 5000};
     for (size_t i = 0; i < sizeof markets / sizeof markets[0]; i++) {
-        struct rig *rig = rig_open(64);
+        struct rig *rig = rig_open(i % 2 ? 64 : 9);
         rig_take(rig, markets[i]);
         const int64_t low = rig->ladder.low, end = window_end(rig);
-        assert_int_equal(end - low, PIT_LADDER_RUNGS_MIN);
+        assert_int_equal(end - low, rig->ladder.mask + 1);
         const int64_t ranks[] = {low - 2, low - 1, low, low + 1, end - 2, end - 1, end, end + 1};
         for (uint32_t pass = 0; pass < 2; pass++) {
             for (uint32_t at = 0; at < 8; at++) {
@@ -264,7 +270,7 @@ static void way_down_goes_around_the_end_of_the_array(void **state)
 {
     (void)state;
     for (int64_t market = -3; market <= 3; market++) {
-        struct rig *rig = rig_open(PIT_LADDER_RUNGS_MIN);
+        struct rig *rig = rig_open(PIT_LADDER_RUNGS_SPARE);
         rig_take(rig, market * 4096 + 17);
         const int64_t wrap = (rig->ladder.low + 4095) & ~INT64_C(4095); /* this rank is rung 0 */
         assert_true(wrap > rig->ladder.low && wrap < window_end(rig));
@@ -384,6 +390,7 @@ static void ladder_agrees_with_a_plain_set(void **state)
     for (uint32_t shape = 0; shape < SHAPES; shape++) {
         run(shape, 1, 1, 1000, &random);
         run(shape, 2, 2, 3000, &random);
+        run(shape, 5, 5, 5000, &random);
         run(shape, 64, 64, 20000, &random);
         run(shape, 4096, 300, 20000, &random);
         run(shape, 4096, 4096, 20000, &random);
@@ -436,7 +443,7 @@ static void every_level_fits_where_not_all_are_near(void **state)
 static void window_leaves_levels_behind_a_few_at_a_time(void **state)
 {
     (void)state;
-    enum { LEVELS = PIT_LADDER_RUNGS_MIN, AWAY = 1000000 };
+    enum { LEVELS = PIT_LADDER_RUNGS_SPARE, AWAY = 1000000 };
     struct rig *rig = rig_open(LEVELS);
     for (int64_t rank = 0; rank < LEVELS - 1; rank++)
         rig_take(rig, -rank);
@@ -469,7 +476,7 @@ static void window_that_comes_to_a_market_gets_there(void **state)
     (void)state;
     enum { LEFT_BEHIND = 2000, AWAY = 1000000, FELL = 50 };
     for (uint32_t more = 0; more < PIT_LADDER_STEP; more++) {
-        struct rig *rig = rig_open(PIT_LADDER_RUNGS_MIN);
+        struct rig *rig = rig_open(PIT_LADDER_RUNGS_SPARE);
         for (int64_t rank = 0; rank < LEFT_BEHIND + more; rank++)
             rig_take(rig, -rank);
         for (int64_t i = 0; i < 200; i++) {
@@ -493,7 +500,7 @@ static void window_reaches_a_market_that_stays(void **state)
 {
     (void)state;
     uint64_t random = seed_choose("window_reaches_a_market_that_stays");
-    struct rig *rig = rig_open(PIT_LADDER_RUNGS_MIN);
+    struct rig *rig = rig_open(PIT_LADDER_RUNGS_SPARE);
     for (uint32_t stay = 0; stay < 200; stay++) {
         const int64_t middle = ((int64_t)random_below(&random, 2000) - 1000) * 100000;
         while (rig->set.count && set_best(&rig->set) > middle)
