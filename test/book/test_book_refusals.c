@@ -321,6 +321,35 @@ static void book_of_one_order_and_one_price_works(void **state)
     desk_close(desk);
 }
 
+/* A hint is given for commands that nobody has looked at. */
+static void any_bytes_may_be_hinted_at_and_applied(void **state)
+{
+    struct desk *desk = *state;
+    desk_send(desk, named(5, order(BUY, 100, 1)));
+    desk_send(desk, order(SELL, 101, 1));
+    const uint8_t fills[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
+    for (uint32_t fill = 0; fill < 5; fill++) {
+        for (uint32_t kind = 0; kind < 256; kind++) {
+            struct pit_command command;
+            memset(&command, fills[fill], sizeof command);
+            command.kind = (uint8_t)kind;
+            if (kind % 2)
+                command.price = INT64_MIN;
+            pit_book_prefetch(desk->book, &command);
+            desk_apply(desk, &command);
+            assert_true(desk->events >= 1);
+            desk_sound(desk);
+        }
+    }
+    for (int64_t side = 0; side < 256; side++) {
+        struct pit_command command = order(BUY, INT64_MIN + side / 2, 1);
+        command.side = (uint8_t)side;
+        pit_book_prefetch(desk->book, &command);
+        desk_send(desk, command);
+        assert_int_equal(desk->event[0].kind, PIT_EVENT_REJECTED);
+    }
+}
+
 #define book_test(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
 
 int main(void)
@@ -344,6 +373,7 @@ int main(void)
         book_test(nothing_but_the_band_can_change),
         cmocka_unit_test(definition_out_of_range_is_invalid),
         cmocka_unit_test(book_of_one_order_and_one_price_works),
+        book_test(any_bytes_may_be_hinted_at_and_applied),
     };
     return cmocka_run_group_tests_name("book refusals", tests, NULL, NULL);
 }

@@ -128,6 +128,134 @@ static void doubling_keeps_every_order_findable(void **state)
     free(memory);
 }
 
+static void insert_hash(struct desk_table *desk, uint32_t slot, uint32_t hash)
+{
+    desk->order[slot].order_id = hash;
+    pit_id_table_insert(&desk->table, hash, slot, &desk->order[slot].seat[PIT_BY_ORDER_ID]);
+    desk->in[slot] = true;
+}
+
+static void insert_anywhere(struct desk_table *desk, uint32_t slot)
+{
+    insert_hash(desk, slot, slot * UINT32_C(0x9e3779b1));
+}
+
+static void remove_slot(struct desk_table *desk, uint32_t slot)
+{
+    pit_id_table_remove(&desk->table, slot, desk->order[slot].seat[PIT_BY_ORDER_ID]);
+    desk->in[slot] = false;
+}
+
+static void check_slots(const struct desk_table *desk, uint32_t count)
+{
+    for (uint32_t slot = 1; slot <= count; slot++)
+        check_slot(desk, slot);
+}
+
+static struct desk_table *open_table(uint32_t orders_max)
+{
+    struct desk_table *desk = calloc(1, sizeof *desk);
+    assert_non_null(desk);
+    pit_id_table_create(&desk->table, zeroed(pit_id_table_bytes(orders_max)), orders_max, PIT_BY_ORDER_ID, desk->order,
+                        0);
+    let_ids_be_hashes(&desk->table);
+    return desk;
+}
+
+static void close_table(struct desk_table *desk)
+{
+    free(desk->table.block);
+    free(desk);
+}
+
+static uint64_t passed(const struct desk_table *desk, uint32_t bucket)
+{
+    return desk->table.buckets[bucket].tags >> 48;
+}
+
+/* Twenty orders of one bucket fill four; the last bucket's go on in the first. Nobody is lost, whoever leaves first. */
+static void orders_behind_their_bucket_are_counted_where_they_went_past(void **state)
+{
+    (void)state;
+    const uint32_t last = PIT_ID_TABLE_START - 1;
+    const uint32_t homes[] = {0, 5, last - 1, last};
+    for (uint32_t i = 0; i < 8; i++) {
+        struct desk_table *desk = open_table(ORDERS);
+        const uint32_t home = homes[i / 2], hash = home << (32 - 6) | 0x2a;
+        for (uint32_t slot = 1; slot <= 20; slot++)
+            insert_hash(desk, slot, hash);
+        assert_int_equal(passed(desk, home), 14);
+        assert_int_equal(passed(desk, (home + 1) & last), 8);
+        assert_int_equal(passed(desk, (home + 2) & last), 2);
+        assert_int_equal(passed(desk, (home + 3) & last), 0);
+        assert_true(desk->order[20].seat[PIT_BY_ORDER_ID] & PIT_ID_SEAT_BEHIND);
+        check_slots(desk, 30);
+        for (uint32_t n = 1; n <= 20; n++) {
+            remove_slot(desk, i % 2 ? n : 21 - n);
+            check_slots(desk, 30);
+        }
+        for (uint32_t bucket = 0; bucket <= last; bucket++)
+            assert_int_equal(desk->table.buckets[bucket].tags, 0);
+        close_table(desk);
+    }
+}
+
+/* A doubling is under way; those behind leave the table that is being emptied, some before and some after their turn.
+ */
+static void orders_behind_their_bucket_may_leave_during_a_doubling(void **state)
+{
+    (void)state;
+    enum { BEHIND = 60, FILL = PIT_ID_TABLE_START * PIT_ID_TABLE_FILL };
+    const uint32_t homes[] = {0, 30, PIT_ID_TABLE_START - 1};
+    for (uint32_t i = 0; i < 9; i++) {
+        struct desk_table *desk = open_table(ORDERS);
+        uint32_t slot = 0;
+        while (slot < BEHIND)
+            insert_hash(desk, ++slot, homes[i / 3] << (32 - 6) | 0x15);
+        while (slot < FILL)
+            insert_anywhere(desk, ++slot);
+        assert_null(desk->table.old);
+        uint32_t gone = 0;
+        do {
+            insert_anywhere(desk, ++slot);
+            if (gone < BEHIND)
+                remove_slot(desk, i % 3 == 0 ? ++gone : i % 3 == 1 ? BEHIND - gone++ : ++gone * 7 % 61);
+            check_slots(desk, slot + 1);
+        } while (desk->table.old);
+        while (gone < BEHIND)
+            remove_slot(desk, i % 3 == 0 ? ++gone : i % 3 == 1 ? BEHIND - gone++ : ++gone * 7 % 61);
+        check_slots(desk, slot + 1);
+        for (uint32_t left = 1; left <= slot; left++)
+            if (desk->in[left])
+                remove_slot(desk, left);
+        for (size_t bucket = 0; bucket < pit_id_table_bytes(ORDERS) / sizeof desk->table.block[0]; bucket++)
+            assert_int_equal(desk->table.block[bucket].tags, 0);
+        close_table(desk);
+    }
+}
+
+/* More went past than can be counted: then searches go on from there for good. */
+static void bucket_that_counted_to_the_end_is_always_gone_past(void **state)
+{
+    (void)state;
+    struct desk_table *desk = open_table(ORDERS);
+    desk->table.buckets[9].tags += (PIT_ID_PASSED_MAX - 2) * PIT_ID_PASSED_ONE;
+    for (uint32_t slot = 1; slot <= 10; slot++)
+        insert_hash(desk, slot, 9u << 26 | slot);
+    assert_int_equal(passed(desk, 9), PIT_ID_PASSED_MAX);
+    check_slots(desk, 20);
+    for (uint32_t slot = 10; slot > 7; slot--)
+        remove_slot(desk, slot);
+    assert_int_equal(passed(desk, 9), PIT_ID_PASSED_MAX);
+    check_slots(desk, 20);
+    insert_hash(desk, 8, 9u << 26 | 8);
+    for (uint32_t slot = 1; slot <= 8; slot++) {
+        remove_slot(desk, slot);
+        check_slots(desk, 20);
+    }
+    close_table(desk);
+}
+
 /* How many buckets are gone past to reach every id, all together. */
 static uint64_t steps_to_find(uint64_t secret, const uint64_t *ids, uint32_t count)
 {
@@ -251,6 +379,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_finds_what_is_in_it_and_nothing_else),
         cmocka_unit_test(doubling_keeps_every_order_findable),
+        cmocka_unit_test(orders_behind_their_bucket_are_counted_where_they_went_past),
+        cmocka_unit_test(orders_behind_their_bucket_may_leave_during_a_doubling),
+        cmocka_unit_test(bucket_that_counted_to_the_end_is_always_gone_past),
         cmocka_unit_test(orders_whose_ids_hash_alike_are_told_apart),
         cmocka_unit_test(ids_chosen_for_one_secret_do_not_crowd_under_another),
     };
