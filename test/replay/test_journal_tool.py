@@ -15,7 +15,7 @@ import journal_file
 from journal_file import command, definition
 
 PITLINE, MAKE_JOURNAL = sys.argv[1:3]
-COMMANDS = 80000
+COMMANDS = 70000
 EVERY = 16384
 KINDS = {1: "new", 2: "cancel", 3: "reduce", 4: "replace", 5: "symbol", 6: "state"}
 SEED = int(os.environ.get("PIT_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -178,7 +178,7 @@ def any_changed_byte_is_found_and_placed():
     chance = random.Random(SEED)
     with Copy() as copy:
         everything = list(journal_file.blocks(copy))
-        for block in chance.sample(everything[:-1], 8):
+        for block in chance.sample(everything[:-1], 4):
             at = chance.randrange(block.bytes)
             with open(block.file, "rb") as file:
                 file.seek(block.offset + at)
@@ -367,7 +367,7 @@ def mistakes_are_told():
 def journal_being_written_can_be_looked_at():
     with tempfile.TemporaryDirectory(prefix="pit-journal-") as place:
         directory = os.path.join(place, "journal")
-        writer = subprocess.Popen([MAKE_JOURNAL, place, "400000"])
+        writer = subprocess.Popen([MAKE_JOURNAL, place, "200000"])
         rounds = seen = 0
         while writer.poll() is None:
             if not os.path.isdir(directory) or not journal_file.segments(directory):
