@@ -224,13 +224,8 @@ static bool window_shrink(struct pit_ladder *ladder, int64_t low, int64_t end)
         window_set(ladder, leaves ? rank + 1 : edge, window_end(ladder));
         return true;
     }
-    if (window_end(ladder) > end) {
-        const int64_t edge = end > ladder->low ? end : ladder->low;
-        const int64_t rank = near_below(ladder, window_end(ladder));
-        const bool leaves = rank != PIT_RANK_NONE && rank >= edge;
-        if (leaves)
-            level_leaves(ladder, rank);
-        window_set(ladder, ladder->low, leaves ? rank : edge);
+    if (window_end(ladder) > end) { /* nobody stands above the best rank */
+        window_set(ladder, ladder->low, end > ladder->low ? end : ladder->low);
         return true;
     }
     return false;
