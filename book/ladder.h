@@ -8,8 +8,8 @@
  *
  *   ranks    ... | far | low ──────── window ──────── low + span | far | ...
  *   rungs        | rank & mask |
- *   bitmaps      one bit a rung in use; one a word of those; one a word of these: the next rank in use is three looks
- *                away, however far
+ *   bitmaps      one bit a rung in use; one a word of those; one a word of these: a look or two at each leads to the
+ *                next rank in use, however far it is
  *
  * Ranks outside the window, which may be anywhere, are found by a radix tree (book/price_index.h). The window follows
  * the market: when an order comes to a rank outside, and the window does not reach a quarter of the rungs to both sides
