@@ -8,6 +8,7 @@
 #include "journal/tail.h"
 
 #define WINDOW_BYTES ((size_t)8 << 20) /* one read; large enough that the disk streams */
+#define DOUBT_NS UINT64_C(50000000)    /* how long damage is doubted: a live journal's block may be half written */
 
 struct pit_journal_reader {
     const struct pit_disk *disk;
@@ -22,6 +23,7 @@ struct pit_journal_reader {
     int file;
     uint64_t segment_bytes;
     uint64_t offset;                /* where the next block starts */
+    uint64_t block_offset;          /* where the last one starts; 0 = none in this segment */
     struct pit_journal_place place; /* what it must be */
     uint8_t journal_id[16];
     uint64_t time_ns;
@@ -37,8 +39,11 @@ struct pit_journal_reader {
     uint64_t block_number;
 
     bool ended;
-    bool doubted; /* damage was seen here once: look again before saying so */
+    bool doubted; /* damage was seen here: look again before saying so */
+    uint64_t doubted_first_ns;
+    uint64_t doubted_last_ns;
     uint64_t torn_bytes;
+    uint64_t missing_bytes;
     uint64_t bytes_before; /* of the segments before the current one */
     uint64_t bytes_total;
 };
@@ -133,8 +138,8 @@ static int damaged_block(const struct pit_journal_reader *reader, const char *wr
     uint64_t number = reader->segments[reader->current];
     return pit_error_set(
         error, -EBADMSG,
-        "%s/%020lu.journal, offset %lu: %s (block %lu was expected), yet %s. The journal is damaged before its end; "
-        "nothing was changed. Restore %s from a copy or from a replica. To go on knowingly without the commands "
+        "%s/%020lu.journal, offset %lu: %s (block %lu was expected), yet %s. The journal is damaged; nothing was "
+        "changed. Restore %s from a copy or from a replica. To go on knowingly without the commands "
         "after sequence %lu: keep a copy of the directory, cut this file (truncate -s %lu) and remove the segments "
         "after it",
         directory, number, reader->offset, wrong, reader->place.number, found,
@@ -171,6 +176,16 @@ static int64_t window_at(struct pit_journal_reader *reader, uint64_t offset, uin
     return (int64_t)(have < need ? have : need);
 }
 
+/* The same, zeros standing for what the file is too short to have. 0: nothing is there at all. */
+static int64_t window_padded(struct pit_journal_reader *reader, uint64_t offset, uint64_t need, const uint8_t **bytes)
+{
+    int64_t have = window_at(reader, offset, need, bytes);
+    if (have <= 0 || (uint64_t)have == need)
+        return have;
+    memset(reader->window + have, 0, need - (uint64_t)have); /* too little was there, so the window begins at offset */
+    return (int64_t)need;
+}
+
 static void window_forget(struct pit_journal_reader *reader)
 {
     reader->window_offset = 0;
@@ -186,13 +201,13 @@ static int enter_block(struct pit_journal_reader *reader, const char **wrong)
         *wrong = "the segment is full";
         return 0;
     }
-    int64_t have = window_at(reader, reader->offset, PIT_JOURNAL_PAGE_BYTES, &bytes);
+    int64_t have = window_padded(reader, reader->offset, PIT_JOURNAL_PAGE_BYTES, &bytes);
     if (have < 0)
         return (int)have;
     if ((uint64_t)have == PIT_JOURNAL_PAGE_BYTES) {
         uint32_t claims = pit_journal_block_claims(bytes, reader->place.journal_id, room);
         if (claims)
-            have = window_at(reader, reader->offset, claims, &bytes);
+            have = window_padded(reader, reader->offset, claims, &bytes);
         if (have < 0)
             return (int)have;
     }
@@ -206,6 +221,7 @@ static int enter_block(struct pit_journal_reader *reader, const char **wrong)
     reader->block_used = header->used;
     reader->block_number = header->number;
     reader->time_ns = time_ns;
+    reader->block_offset = reader->offset;
     reader->offset += header->bytes;
     reader->place.number++;
     reader->place.sequence += header->commands;
@@ -213,6 +229,7 @@ static int enter_block(struct pit_journal_reader *reader, const char **wrong)
     reader->ended = false;
     reader->doubted = false;
     reader->torn_bytes = 0;
+    reader->missing_bytes = 0;
     return 1;
 }
 
@@ -258,6 +275,7 @@ static void switch_to(struct pit_journal_reader *reader, uint32_t place, int fil
     reader->current = place;
     reader->segment_bytes = header->segment_bytes;
     reader->offset = PIT_JOURNAL_PAGE_BYTES;
+    reader->block_offset = 0;
     memcpy(reader->journal_id, header->journal_id, sizeof reader->journal_id);
     reader->place.journal_id = pit_journal_id_half(reader->journal_id);
     reader->doubted = false;
@@ -331,44 +349,85 @@ static int enter_segment(struct pit_journal_reader *reader, uint64_t *begun, str
 
 /* The end. */
 
+#define FOUND_BYTES 240
+
+/* Damage was seen: is it to be looked at again? A live journal may have grown between two looks, and a block that is
+ * just being written may look like a damaged one. (A clock that stands still is a simulation's: two looks will do.) */
+static bool doubt(struct pit_journal_reader *reader)
+{
+    uint64_t now = reader->disk->monotonic_ns(reader->disk->context);
+    bool again = !reader->doubted || (now != reader->doubted_last_ns && now - reader->doubted_first_ns < DOUBT_NS);
+    if (!reader->doubted)
+        reader->doubted_first_ns = now;
+    reader->doubted_last_ns = now;
+    reader->doubted = true;
+    return again;
+}
+
+/* Something stands where the next block would, within a block's length: found says why it is not an unfinished write,
+ * or is empty. */
+static int judge_torn(struct pit_journal_reader *reader, char found[FOUND_BYTES])
+{
+    uint64_t last;
+    int64_t got = reader->disk->read(reader->disk->context, reader->file, reader->scratch, PIT_JOURNAL_BLOCK_BYTES_MAX,
+                                     reader->offset);
+    if (got < 0)
+        return (int)got;
+    memset(reader->scratch + got, 0, PIT_JOURNAL_BLOCK_BYTES_MAX - (size_t)got);
+    const char *against = pit_journal_tail_unfinished(reader->scratch, (size_t)got, &reader->place, &last);
+    if (against && last)
+        snprintf(found, FOUND_BYTES, "%s: sequences %lu to %lu are at stake", against, reader->place.sequence, last);
+    else if (against)
+        snprintf(found, FOUND_BYTES, "%s: sequences from %lu on are at stake", against, reader->place.sequence);
+    return 0;
+}
+
+/* What stands after the last block of the open segment: *torn bytes of an unfinished write, or found says what else. */
+static int judge_rest(struct pit_journal_reader *reader, uint64_t *torn, char found[FOUND_BYTES])
+{
+    struct pit_journal_tail tail;
+    window_forget(reader);
+    int result = pit_journal_tail_scan(reader->disk, reader->file, reader->offset, reader->place.journal_id,
+                                       reader->window, WINDOW_BYTES, reader->scratch, &tail);
+    if (result < 0)
+        return result;
+    int64_t size = reader->disk->size(reader->disk->context, reader->file);
+    if (size < 0)
+        return (int)size;
+    reader->missing_bytes = (uint64_t)size < reader->segment_bytes ? reader->segment_bytes - (uint64_t)size : 0;
+    *torn = tail.extent - reader->offset;
+    if (tail.block_offset)
+        snprintf(found, FOUND_BYTES, "block %lu is whole at offset %lu", tail.block_number, tail.block_offset);
+    else if (*torn > PIT_JOURNAL_BLOCK_BYTES_MAX)
+        snprintf(found, FOUND_BYTES, "there is data up to offset %lu, more than an unfinished write leaves",
+                 tail.extent);
+    else if (*torn > 0)
+        result = judge_torn(reader, found);
+    return result;
+}
+
 /* Nothing goes on from here: is it the journal's end? 0: yes; 1: cannot say, the journal grew or looks damaged: look
  * again; negative: damage. begun: see enter_segment. */
 static int judge_end(struct pit_journal_reader *reader, const char *wrong, uint64_t begun, struct pit_error *error)
 {
-    char found[200] = "";
-    struct pit_journal_tail tail = {.extent = 0};
+    char found[FOUND_BYTES] = "";
     uint64_t torn = 0;
-    if (reader->file >= 0) {
-        window_forget(reader);
-        int result = pit_journal_tail_scan(reader->disk, reader->file, reader->offset, reader->place.journal_id,
-                                           reader->window, WINDOW_BYTES, reader->scratch, &tail);
-        if (result < 0)
-            return read_failed(reader, reader->segments[reader->current], reader->offset, result, error);
-        torn = tail.extent - reader->offset;
-    }
+    int result = reader->file >= 0 ? judge_rest(reader, &torn, found) : 0;
+    if (result < 0)
+        return read_failed(reader, reader->segments[reader->current], reader->offset, result, error);
     bool changed = false;
-    int result = list_segments(reader, &changed, error);
+    result = list_segments(reader, &changed, error);
     if (result < 0)
         return result;
     uint32_t next = following(reader);
-    bool missing = !tail.block_offset && torn <= PIT_JOURNAL_BLOCK_BYTES_MAX && next < reader->segments_count &&
-                   reader->segments[next] != reader->place.number;
-    if (tail.block_offset)
-        snprintf(found, sizeof found, "block %lu is whole at offset %lu", tail.block_number, tail.block_offset);
-    else if (torn > PIT_JOURNAL_BLOCK_BYTES_MAX)
-        snprintf(found, sizeof found, "there is data up to offset %lu, more than an unfinished write leaves",
-                 tail.extent);
-    else if (missing)
+    bool missing = !*found && next < reader->segments_count && reader->segments[next] != reader->place.number;
+    if (missing)
         snprintf(found, sizeof found,
                  "segment %020lu.journal says that the journal went on to block %lu, and there is no segment "
                  "%020lu.journal",
                  reader->segments[next], reader->segments[next] - 1, reader->place.number);
-    if ((*found || changed) && !reader->doubted) {
-        /* A live journal may have grown between the two looks. What was found was written after the block that was
-         * expected here, so one more look finds that block if it is not damaged. */
-        reader->doubted = true;
+    if ((*found || changed) && doubt(reader))
         return 1;
-    }
     if (*found && reader->file < 0)
         return pit_error_set(error, -EBADMSG,
                              "%s: the first segment, %020lu.journal, is missing: %s. Restore it from a copy or from a "
@@ -520,6 +579,8 @@ struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *r
         end.segment_first_block = reader->segments[reader->current];
         end.segment_bytes = reader->segment_bytes;
         end.offset = reader->offset;
+        end.block_offset = reader->block_offset;
+        end.missing_bytes = reader->missing_bytes;
         end.segments = reader->current + 1;
     }
     return end;

@@ -1,6 +1,7 @@
 /* journal/reader.h - reads a journal from its first command to its last, checking everything, changing nothing.
  *
- * One thread. A live directory may be read: the reader stops at the last whole block.
+ * One thread. A live directory may be read: the reader stops at the last whole block. What looks like damage is looked
+ * at again for a twentieth of a second before it is called that, for a block that is just being written may look so.
  */
 #ifndef PIT_JOURNAL_READER_H
 #define PIT_JOURNAL_READER_H
@@ -20,10 +21,12 @@ struct pit_journal_end {
     uint64_t time_ns;             /* its time */
     uint64_t segment_first_block; /* names the last segment; 0 = there is none */
     uint64_t segment_bytes;
-    uint64_t offset;     /* in that segment, where the next block goes */
-    uint64_t torn_bytes; /* non-zero bytes after it that are an unfinished write; 0 = the end is clean */
-    uint32_t crc;        /* of the last block */
-    uint64_t segments;   /* how many there are */
+    uint64_t offset;        /* in that segment, where the next block goes */
+    uint64_t block_offset;  /* in that segment, where the last block starts; 0 = it has none */
+    uint64_t torn_bytes;    /* non-zero bytes after it that are an unfinished write; 0 = the end is clean */
+    uint64_t missing_bytes; /* that the segment's file is shorter than it was made */
+    uint32_t crc;           /* of the last block */
+    uint64_t segments;      /* how many there are */
 };
 
 struct pit_journal_record {

@@ -134,8 +134,58 @@ static int zero_range(const struct pit_journal_files *files, int file, uint64_t 
     return 0;
 }
 
-/* What was read may be in the page cache alone, its writer having been killed before it came to sync; so may be the
- * segment's name. What follows it and is acknowledged must not hang in the air. */
+/* Zeroes what an unfinished write may have left after end, and what is missing of a file cut short. Also where zeros
+ * were read: after a failed sync the page cache may show zeros that the disk does not have. */
+static int zero_rest(const struct pit_journal_files *files, int file, const struct pit_journal_end *end)
+{
+    int64_t size = files->disk->size(files->disk->context, file);
+    if (size < 0)
+        return (int)size;
+    uint64_t to = end->offset + PIT_JOURNAL_BLOCK_BYTES_MAX;
+    if ((uint64_t)size < end->segment_bytes || to > end->segment_bytes)
+        to = end->segment_bytes;
+    return zero_range(files, file, end->offset, to);
+}
+
+/* Reads the last block as it was when the journal was read. */
+static int read_last(const struct pit_journal_files *files, const char *name, const struct pit_journal_end *end,
+                     uint8_t *block)
+{
+    const struct pit_disk *disk = files->disk;
+    char path[PIT_JOURNAL_PATH_BYTES];
+    uint64_t count = end->offset - end->block_offset;
+    if (end->block_offset > end->offset || count < PIT_JOURNAL_PAGE_BYTES || count > PIT_JOURNAL_BLOCK_BYTES_MAX)
+        return -EBADMSG;
+    path_of(path, files, name);
+    int file = disk->open(disk->context, path, PIT_DISK_READ);
+    if (file < 0)
+        return file;
+    int64_t got = disk->read(disk->context, file, block, count, end->block_offset);
+    disk->close(disk->context, file);
+    if (got < 0)
+        return (int)got;
+    memset(block + got, 0, count - (uint64_t)got); /* as the reader took a file cut short */
+    const struct pit_journal_block_header *header = (const struct pit_journal_block_header *)block;
+    bool same = header->number == end->blocks && header->crc == end->crc && header->bytes == count &&
+                pit_journal_block_whole(block, header->bytes);
+    return same ? 0 : -EBADMSG;
+}
+
+/* Writes the last block once more. Of all that was read it alone was perhaps never made durable: every other was before
+ * its successor was begun. To sync the file is not enough. When a sync fails, the kernel may drop what it could not
+ * write and go on showing it, and no later sync tells. */
+static int write_last_again(const struct pit_journal_files *files, int file, const char *name,
+                            const struct pit_journal_end *end, uint8_t *block)
+{
+    if (end->block_offset == 0)
+        return 0; /* it is in the segment before, and this one was begun when it was durable */
+    int result = read_last(files, name, end, block);
+    if (result < 0)
+        return result;
+    return pit_journal_put(files, file, block, end->offset - end->block_offset, end->block_offset);
+}
+
+/* The rest of what was read may have been read out of the page cache; so may the segment's name. */
 static int make_durable(const struct pit_journal_files *files, int file)
 {
     const struct pit_disk *disk = files->disk;
@@ -145,33 +195,32 @@ static int make_durable(const struct pit_journal_files *files, int file)
     return result < 0 ? result : disk->sync_directory(disk->context, files->directory);
 }
 
-int pit_journal_resume(const struct pit_journal_files *files, const struct pit_journal_end *end,
+int pit_journal_resume(const struct pit_journal_files *files, const struct pit_journal_end *end, uint8_t *block,
                        struct pit_error *error)
 {
-    const struct pit_disk *disk = files->disk;
     char name[PIT_JOURNAL_NAME_BYTES];
     pit_journal_segment_name(name, end->segment_first_block);
     int file = pit_journal_open_file(files, name);
     if (file < 0)
         return pit_error_set(error, file, "%s/%s: cannot open for writing: %s", files->directory, name,
                              strerror(-file));
-    int64_t size = disk->size(disk->context, file);
-    uint64_t pages = PIT_JOURNAL_PAGE_BYTES - 1;
-    uint64_t to = end->offset + ((end->torn_bytes + pages) & ~pages);
-    if (size >= 0 && (uint64_t)size < end->segment_bytes)
-        to = end->segment_bytes;
-    int result =
-        size < 0 ? (int)size : zero_range(files, file, end->offset, to < end->segment_bytes ? to : end->segment_bytes);
-    const char *what = "write zeros after the last whole block";
+    const char *what = "write the last block once more";
+    int result = write_last_again(files, file, name, end, block);
+    if (result == 0) {
+        result = zero_rest(files, file, end);
+        what = "write zeros after the last whole block";
+    }
     if (result == 0) {
         result = make_durable(files, file);
         what = "make durable what was found, up to the last whole block";
     }
     if (result == 0)
         return file;
-    disk->close(disk->context, file);
-    return pit_error_set(error, result, "%s/%s: cannot %s, at offset %lu: %s", files->directory, name, what,
-                         end->offset, strerror(-result));
+    files->disk->close(files->disk->context, file);
+    return pit_error_set(
+        error, result,
+        "%s/%s: cannot %s, at offset %lu: %s. Check the disk (the kernel's log says more), then start again",
+        files->directory, name, what, end->offset, strerror(-result));
 }
 
 struct begun {

@@ -61,10 +61,10 @@ void pit_journal_blank_drop(const struct pit_journal_files *files, struct pit_jo
 int pit_journal_blank_use(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name,
                           const struct pit_journal_segment_header *header, uint8_t *page);
 
-/* Makes the directory's last segment ready to be written on at end: removes a segment that was only being begun, zeroes
- * the torn tail and what is missing of a file cut short, and makes durable what was read. Returns the open file.
- * -EINVAL as above. */
-int pit_journal_resume(const struct pit_journal_files *files, const struct pit_journal_end *end,
+/* Makes the directory's last segment ready to be written on at end, and makes durable what was read: writes the last
+ * block once more, zeros after it as far as an unfinished write can reach, and what is missing of a file cut short.
+ * block: PIT_JOURNAL_BLOCK_BYTES_MAX of aligned scratch. Returns the open file. -EINVAL as above. */
+int pit_journal_resume(const struct pit_journal_files *files, const struct pit_journal_end *end, uint8_t *block,
                        struct pit_error *error);
 
 /* Removes segments after end that were only being begun. -EEXIST: one of them is whole, so end is not the end. */

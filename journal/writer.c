@@ -235,7 +235,7 @@ static int open_files(struct pit_journal *journal, const struct pit_journal_end 
                                                : "Check the directory, who may write there, and the disk");
     if (end->segment_first_block == 0)
         return 0;
-    result = pit_journal_resume(&journal->files, end, error);
+    result = pit_journal_resume(&journal->files, end, journal->blocks[1], error);
     if (result < 0)
         return result;
     journal->file = result;
@@ -343,6 +343,8 @@ bool pit_journal_append(struct pit_journal *journal, const struct pit_command *c
     if (block->used + need > PIT_JOURNAL_BLOCK_BYTES_MAX || journal->broken)
         return false;
     PIT_CHECK(command->sequence == journal->next_sequence);
+    /* A sector of a block is never zero: journal/tail.h. */
+    PIT_CHECK(bytes == 64 || !pit_journal_zero(command->line1, sizeof command->line1));
     if (!journal->record) {
         journal->record = (struct pit_journal_record_header *)((uint8_t *)block + block->used);
         *journal->record = (struct pit_journal_record_header){

@@ -128,8 +128,9 @@ struct pit_pipeline_recovered {
     uint64_t commands; /* 0: a new journal */
     uint64_t last_sequence;
     uint64_t bytes;
-    uint64_t ns;         /* how long it took */
-    uint64_t torn_bytes; /* of an unfinished write, cut off */
+    uint64_t ns;            /* how long it took */
+    uint64_t torn_bytes;    /* of an unfinished write, cut off */
+    uint64_t missing_bytes; /* that the last segment's file was shorter than it was made */
     uint32_t symbols;
     uint64_t orders; /* resting */
 };

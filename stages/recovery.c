@@ -109,7 +109,8 @@ static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
     pipeline->recovered = (struct pit_pipeline_recovered){.commands = result.commands,
                                                           .last_sequence = result.end.sequence,
                                                           .ns = now_ns() - recovery.begun_ns,
-                                                          .torn_bytes = result.end.torn_bytes};
+                                                          .torn_bytes = result.end.torn_bytes,
+                                                          .missing_bytes = result.end.missing_bytes};
     return 0;
 }
 
@@ -249,6 +250,12 @@ static void tell(const struct pit_pipeline *pipeline)
             "journal: cut off an unfinished write of %llu bytes after sequence %llu; nothing in it had been "
             "acknowledged",
             (unsigned long long)recovered->torn_bytes, (unsigned long long)recovered->last_sequence);
+    if (recovered->missing_bytes > 0)
+        pit_pipeline_say(
+            pipeline,
+            "journal: the last segment's file is %llu bytes shorter than it was made. Unless it was cut on "
+            "purpose, commands after sequence %llu are missing: stop, and look for a copy",
+            (unsigned long long)recovered->missing_bytes, (unsigned long long)recovered->last_sequence);
 }
 
 static int name_configured(struct pit_pipeline *pipeline)

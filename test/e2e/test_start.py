@@ -67,7 +67,7 @@ def a_torn_tail_is_cut_and_said():
         before = pitline.digests(pitline.run("replay", pipeline.data))
         end = used_bytes(segment)
         with open(segment, "r+b") as file:
-            file.seek(end)
+            file.seek(end + 512)  # a write of which the first sector is missing
             file.write(b"half a write " * 300)
         again = pitline.Pipeline(directory=pipeline.directory, name=pipeline.name)
         status, output = again.stop()
@@ -82,23 +82,33 @@ def used_bytes(path):
     return (len(data.rstrip(b"\0")) + 4095) // 4096 * 4096
 
 
+def flip(path, offset):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)
+        file.seek(offset)
+        file.write(bytes([byte[0] ^ 1]))
+
+
 def damage_stops_the_start_and_names_the_place():
-    with pitline.Pipeline() as pipeline:
-        load(pipeline)
-        assert pipeline.stop()[0] == 0
-        segment = sorted(os.path.join(pipeline.data, name) for name in os.listdir(pipeline.data)
-                         if name.endswith(".journal"))[0]
-        with open(segment, "r+b") as file:
-            file.seek(4096 + 200)
-            byte = file.read(1)
-            file.seek(4096 + 200)
-            file.write(bytes([byte[0] ^ 1]))
-        again = subprocess.run([pitline.BINARY, "run", "--data", pipeline.data, "--name", pipeline.name, "--listen",
-                                pipeline.socket], capture_output=True, text=True, timeout=60)
-        assert again.returncode == 1, again
-        for part in (segment, "4096", "copy"):
-            assert part in again.stderr, (part, again.stderr)
-        pitline.run("replay", pipeline.data, status=1)
+    for last in (False, True):
+        with pitline.Pipeline() as pipeline:
+            load(pipeline)
+            assert pipeline.stop()[0] == 0
+            segment = sorted(os.path.join(pipeline.data, name) for name in os.listdir(pipeline.data)
+                             if name.endswith(".journal"))[0]
+            block = used_bytes(segment) - 4096 if last else 4096  # the full digest stands alone in the last one
+            flip(segment, block + 130)
+            with open(segment, "rb") as file:
+                before = file.read()
+            again = subprocess.run([pitline.BINARY, "run", "--data", pipeline.data, "--name", pipeline.name,
+                                    "--listen", pipeline.socket], capture_output=True, text=True, timeout=60)
+            assert again.returncode == 1, again
+            for part in (segment, str(block), "copy", "truncate"):
+                assert part in again.stderr, (part, again.stderr)
+            with open(segment, "rb") as file:
+                assert file.read() == before
+            pitline.run("replay", pipeline.data, status=1)
 
 
 def a_changed_symbol_is_refused_a_new_one_added():

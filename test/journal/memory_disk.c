@@ -28,7 +28,24 @@ void memory_file_resize(struct memory_file *file, size_t size)
     file->size = size;
 }
 
-/* Brings [from, from + count) of a file to the medium, and its size. */
+static void mark(struct memory_file *file, uint64_t from, size_t count, bool dirty)
+{
+    size_t sectors = file->room / MEMORY_SECTOR_BYTES + 1;
+    if (sectors > file->dirty_room) {
+        file->dirty = realloc(file->dirty, sectors * sizeof *file->dirty);
+        memset(file->dirty + file->dirty_room, 0, (sectors - file->dirty_room) * sizeof *file->dirty);
+        file->dirty_room = sectors;
+    }
+    for (uint64_t at = from / MEMORY_SECTOR_BYTES; count && at <= (from + count - 1) / MEMORY_SECTOR_BYTES; at++)
+        file->dirty[at] = dirty;
+}
+
+static bool is_dirty(const struct memory_file *file, uint64_t at)
+{
+    return at / MEMORY_SECTOR_BYTES < file->dirty_room && file->dirty[at / MEMORY_SECTOR_BYTES];
+}
+
+/* Brings what is dirty in [from, from + count) of a file to the medium, and its size. */
 static void to_medium(struct memory_file *file, uint64_t from, size_t count)
 {
     if (file->size > file->medium_size) {
@@ -36,8 +53,12 @@ static void to_medium(struct memory_file *file, uint64_t from, size_t count)
         memset(file->medium + file->medium_size, 0, file->size - file->medium_size);
     }
     file->medium_size = file->size;
-    if (count)
-        memcpy(file->medium + from, file->bytes + from, count);
+    for (uint64_t at = from / MEMORY_SECTOR_BYTES * MEMORY_SECTOR_BYTES; at < from + count; at += MEMORY_SECTOR_BYTES) {
+        size_t part = file->size - at < MEMORY_SECTOR_BYTES ? file->size - at : MEMORY_SECTOR_BYTES;
+        if (is_dirty(file, at))
+            memcpy(file->medium + at, file->bytes + at, part);
+    }
+    mark(file, from, count, false);
 }
 
 static int memory_open(void *context, const char *path, uint32_t flags)
@@ -91,20 +112,21 @@ static uint64_t next_random(struct memory_disk *memory)
     return memory->random_state >> 33;
 }
 
-/* Each page of a write is there or not; one ends midway. */
+/* Each sector of a write is there or not; or each page, where the first random bit says so. */
 static void write_torn(struct memory_disk *memory, struct memory_file *to, const uint8_t *bytes, size_t count,
                        uint64_t offset)
 {
-    uint64_t midway = next_random(memory) % (count / 4096 + 1) * 4096;
+    size_t unit = next_random(memory) & 1 ? 4096 : MEMORY_SECTOR_BYTES;
+    uint64_t bits = 0;
     if (offset + count > to->size)
         memory_file_resize(to, offset + count);
-    for (size_t at = 0; at < count; at += 4096) {
-        size_t part = count - at < 4096 ? count - at : 4096;
-        if (at == midway)
-            memcpy(to->bytes + offset + at, bytes + at, next_random(memory) % part);
-        else if (next_random(memory) & 1)
+    for (size_t at = 0; at < count; at += unit) {
+        size_t part = count - at < unit ? count - at : unit;
+        bits = at / unit % 16 == 0 ? next_random(memory) : bits >> 1;
+        if (bits & 1)
             memcpy(to->bytes + offset + at, bytes + at, part);
     }
+    mark(to, offset, count, true);
 }
 
 static int memory_write(void *context, int file, const void *bytes, size_t count, uint64_t offset)
@@ -129,6 +151,7 @@ static int memory_write(void *context, int file, const void *bytes, size_t count
         memory_file_resize(to, offset + count);
     }
     memcpy(to->bytes + offset, bytes, count);
+    mark(to, offset, count, true);
     if (memory->cache && to->durable)
         to_medium(to, offset, count);
     return 0;
@@ -137,10 +160,19 @@ static int memory_write(void *context, int file, const void *bytes, size_t count
 static int memory_sync(void *context, int file)
 {
     struct memory_disk *memory = context;
+    struct memory_file *what = handle(memory, file);
     memory->syncs++;
-    if (memory->cache && memory->fail_sync_code == 0)
-        to_medium(handle(memory, file), 0, handle(memory, file)->size);
-    return memory->fail_sync_code;
+    bool once = memory->fail_sync_in != 0;
+    if (memory->fail_sync_code && (!once || --memory->fail_sync_in == 0)) {
+        int code = memory->fail_sync_code;
+        mark(what, 0, what->size, false);
+        if (once)
+            memory->fail_sync_code = 0;
+        return code;
+    }
+    if (memory->cache)
+        to_medium(what, 0, what->size);
+    return 0;
 }
 
 static int memory_sync_directory(void *context, const char *path)
@@ -253,6 +285,7 @@ void memory_disk_free(struct memory_disk *memory)
     for (int i = 0; i < MEMORY_FILES_MAX; i++) {
         free(memory->files[i].bytes);
         free(memory->files[i].medium);
+        free(memory->files[i].dirty);
     }
 }
 
@@ -268,6 +301,8 @@ void memory_disk_copy(struct memory_disk *memory, const struct memory_disk *from
         memcpy(memory->files[i].bytes, from->files[i].bytes, from->files[i].size);
         memory->files[i].medium = NULL;
         memory->files[i].medium_size = 0;
+        memory->files[i].dirty = NULL;
+        memory->files[i].dirty_room = 0;
     }
 }
 
@@ -284,13 +319,22 @@ void memory_disk_crash(struct memory_disk *memory, struct memory_disk *from)
             continue;
         memcpy(is->path, latest ? was->path : was->medium_path, sizeof is->path);
         memory_file_resize(is, next_random(from) & 1 ? was->size : was->medium_size);
-        for (size_t at = 0; at < is->size; at += 4096) {
-            size_t end = at + 4096 < is->size ? at + 4096 : is->size;
-            bool cached = next_random(from) & 1;
-            size_t have = cached ? was->size : was->medium_size;
-            const uint8_t *bytes = cached ? was->bytes : was->medium;
+        size_t unit = next_random(from) & 1 ? 4096 : MEMORY_SECTOR_BYTES;
+        bool cached = false;
+        for (size_t at = 0; at < is->size; at += MEMORY_SECTOR_BYTES) {
+            size_t end = at + MEMORY_SECTOR_BYTES < is->size ? at + MEMORY_SECTOR_BYTES : is->size;
+            cached = at % unit ? cached : (next_random(from) & 1) != 0;
+            bool latest_sector = cached && is_dirty(was, at);
+            size_t have = latest_sector ? was->size : was->medium_size;
+            const uint8_t *bytes = latest_sector ? was->bytes : was->medium;
             if (have > at)
                 memcpy(is->bytes + at, bytes + at, (have < end ? have : end) - at);
         }
+        /* What is there now is on the medium, name and all. */
+        is->medium_exists = true;
+        memcpy(is->medium_path, is->path, sizeof is->path);
+        is->medium = malloc(is->size ? is->size : 1);
+        memcpy(is->medium, is->bytes, is->size);
+        is->medium_size = is->size;
     }
 }

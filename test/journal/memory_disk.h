@@ -7,6 +7,7 @@
 #include "journal/disk.h"
 
 #define MEMORY_FILES_MAX 64
+#define MEMORY_SECTOR_BYTES 512u /* written wholly or not at all */
 
 struct memory_file {
     char path[256];
@@ -20,6 +21,8 @@ struct memory_file {
     uint8_t *medium;
     size_t medium_size;
     bool medium_exists;
+    bool *dirty; /* by sector: written and not yet brought to the medium */
+    size_t dirty_room;
     bool durable; /* a write goes through the cache: PIT_DISK_DIRECT */
 };
 
@@ -30,8 +33,10 @@ struct memory_disk {
     /* Faults. */
     int fail_write_code;    /* what a failing write returns */
     uint64_t fail_write_in; /* the how-manieth write from now on fails; 0 = none */
-    bool torn;              /* a failing write leaves some of its pages, one of them in part */
-    int fail_sync_code;     /* every sync returns this; 0 = none */
+    bool torn;              /* a failing write leaves some of its sectors */
+    int fail_sync_code;     /* what a failing sync returns; 0 = none fails */
+    uint64_t fail_sync_in;  /* the how-manieth sync from now on fails; 0 = all. As on Linux it fails once: what it did
+                               not write is taken for written from then on, and reads go on showing it */
     int fail_read_code;
     bool direct_refused_at_open;
     bool direct_refused_at_write;
@@ -48,8 +53,8 @@ void memory_disk_free(struct memory_disk *memory);
 
 struct memory_file *memory_disk_file(struct memory_disk *memory, const char *path);
 
-/* What would be found if the machine stopped now: of what was not synced each page and each name is there or not.
- * Requires cache. */
+/* What would be found if the machine stopped now: of what was not synced each sector (or each page: some disks have
+ * sectors that large) and each name is there or not. Requires cache. */
 void memory_disk_crash(struct memory_disk *memory, struct memory_disk *from);
 
 /* A copy of everything in from, as it would be found if the process stopped now. */
