@@ -143,8 +143,8 @@ static void take_name(struct cursor *cursor, char name[PIT_SYMBOL_NAME_BYTES])
 static int damaged(struct reader *reader, const char *what)
 {
     return pit_error_set(reader->error, -EBADMSG,
-                         "%s is damaged: %s (chunk at offset %lu). It is not needed: an older snapshot or the journal "
-                         "alone gives the same; remove it",
+                         "%s is damaged: %s (chunk at offset %lu); remove it, an older one or the journal alone gives "
+                         "the same",
                          reader->path, what, reader->begun);
 }
 

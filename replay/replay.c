@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal/snapshot.h"
 #include "ring/check.h"
 
 #define SINK_SLOTS 256u    /* small: the events of a command stay in the nearest cache */
@@ -149,6 +150,8 @@ static int differs(struct replay *replay, const struct pit_journal_digest *live,
 static int compare(struct replay *replay, const struct pit_journal_digest *live, struct pit_error *error)
 {
     struct pit_digest here = {.state = live->state, .orders = live->orders};
+    if (live->sequence < replay->options->from)
+        return 0; /* older than where this began */
     if (live->sequence > replay->result->last_sequence && !replay->until_reached)
         return pit_error_set(error, -EBADMSG,
                              "the journal has a digest of sequence %lu before that command (it is at %lu)",
@@ -188,6 +191,52 @@ static int digest_record(struct replay *replay, const struct pit_journal_record 
     return compare(replay, &live, error);
 }
 
+/* A command goes on where the last one was. */
+static int step(struct replay *replay, const struct pit_journal_record *record, uint64_t sequence,
+                struct pit_error *error)
+{
+    const struct pit_replay_result *result = replay->result;
+    if (result->commands + result->skipped && sequence != result->last_sequence + 1)
+        return pit_error_set(error, -EBADMSG, "block %lu: sequence %lu follows sequence %lu", record->block, sequence,
+                             result->last_sequence);
+    return 0;
+}
+
+static void note(struct pit_replay_result *result, const struct pit_journal_record *record,
+                 const struct pit_command *command)
+{
+    result->last_command = pit_snapshot_command_digest(command);
+    result->last_block = record->block;
+}
+
+/* Passes over the commands that the markets have already. *at: where in the record the others begin. */
+static int skip_known(struct replay *replay, const struct pit_journal_record *record, uint32_t *at,
+                      struct pit_error *error)
+{
+    const struct pit_replay_options *options = replay->options;
+    struct pit_replay_result *result = replay->result;
+    const struct pit_command *command;
+    while (result->last_sequence < options->from && (command = pit_journal_record_command(record, at))) {
+        int code = step(replay, record, command->sequence, error);
+        if (code)
+            return code;
+        result->skipped++;
+        result->last_sequence = command->sequence;
+        result->last_time_ns = command->time_ns;
+        if (command->sequence != options->from)
+            continue;
+        note(result, record, command);
+        if (result->last_command != options->from_command)
+            return pit_error_set(error, -ESTALE,
+                                 "the snapshot of sequence %lu is not of this journal: the command with this sequence "
+                                 "is another one",
+                                 options->from);
+        if (options->verify && options->from % PIT_JOURNAL_DIGEST_EVERY == 0)
+            return pending_add(replay, options->from, error);
+    }
+    return 0;
+}
+
 /* Applies one record's commands. 0, also when it stopped early. */
 static int commands_record(struct replay *replay, const struct pit_journal_record *record, struct pit_error *error)
 {
@@ -196,14 +245,16 @@ static int commands_record(struct replay *replay, const struct pit_journal_recor
     const struct pit_command *command;
     const struct pit_command *coming;
     uint32_t at = 0;
-    uint32_t ahead = 0;
+    int code = skip_known(replay, record, &at, error);
+    if (code)
+        return code;
+    uint32_t ahead = at;
     for (uint32_t i = 0; i < PREFETCH_AHEAD; i++)
         pit_journal_record_command(record, &ahead);
     while ((command = pit_journal_record_command(record, &at))) {
         uint64_t sequence = command->sequence;
-        if (result->commands && sequence != result->last_sequence + 1)
-            return pit_error_set(error, -EBADMSG, "block %lu: sequence %lu follows sequence %lu", record->block,
-                                 sequence, result->last_sequence);
+        if ((code = step(replay, record, sequence, error)))
+            return code;
         if (options->until && sequence > options->until) {
             replay->until_reached = true;
             return 0;
@@ -225,6 +276,16 @@ static int commands_record(struct replay *replay, const struct pit_journal_recor
     }
     replay->until_reached = options->until && result->last_sequence == options->until;
     return 0;
+}
+
+/* The same, and remembers the last of them. */
+static int commands_noted(struct replay *replay, const struct pit_journal_record *record, struct pit_error *error)
+{
+    const uint64_t before = replay->result->commands;
+    const int code = commands_record(replay, record, error);
+    if (replay->result->commands != before)
+        note(replay->result, record, replay->command);
+    return code;
 }
 
 static void show_progress(struct replay *replay, const struct pit_journal_reader *reader)
@@ -261,7 +322,7 @@ static int read_through(struct replay *replay, struct pit_journal_reader *reader
         if (record.kind == PIT_JOURNAL_DIGEST)
             code = digest_record(replay, &record, error);
         else if (!replay->until_reached)
-            code = commands_record(replay, &record, error);
+            code = commands_noted(replay, &record, error);
         if (code < 0)
             return code;
         show_progress(replay, reader);
@@ -270,11 +331,22 @@ static int read_through(struct replay *replay, struct pit_journal_reader *reader
     return 0;
 }
 
+/* Symbols that the markets have already. */
+static void find_homes(struct replay *replay)
+{
+    const struct pit_replay_options *options = replay->options;
+    for (uint32_t i = 0; i < options->markets_count; i++)
+        for (uint32_t symbol = 0; symbol < pit_market_symbols(options->markets[i]); symbol++)
+            if (pit_market_book(options->markets[i], symbol))
+                replay->home[symbol] = (uint16_t)(i + 1);
+}
+
 int pit_replay(const struct pit_disk *disk, const char *directory, const struct pit_replay_options *options,
                struct pit_replay_result *result, struct pit_error *error)
 {
     *result = (struct pit_replay_result){0};
     PIT_CHECK(options->markets_count >= 1);
+    PIT_CHECK(!options->until || options->from <= options->until);
     struct pit_journal_reader *reader = NULL;
     int code = pit_journal_reader_open(&reader, disk, directory, error);
     if (code < 0)
@@ -287,17 +359,24 @@ int pit_replay(const struct pit_disk *disk, const char *directory, const struct 
     memset(replay, 0, sizeof *replay);
     replay->options = options;
     replay->result = result;
-    replay->counted = 1;
+    replay->agreed = options->from;
+    find_homes(replay);
+    const uint64_t first = 1 + whole_digest(options, false).events_count;
+    replay->counted = first;
     replay->progress_next = options->progress_every;
     replay->sink = (struct pit_event_sink){.slots = replay->slots,
                                            .mask = SINK_SLOTS - 1,
-                                           .next = 1,
-                                           .limit = 1 + SINK_SLOTS,
-                                           .folded = 1,
+                                           .next = first,
+                                           .limit = first + SINK_SLOTS,
+                                           .folded = first,
                                            .make_room = make_room,
                                            .context = replay};
     code = read_through(replay, reader, error);
-    result->events = replay->sink.next - 1;
+    result->events = replay->sink.next - first;
+    if (code == 0 && result->last_sequence < options->from)
+        code = pit_error_set(error, -ESTALE,
+                             "the snapshot of sequence %lu is not of this journal: it ends at sequence %lu",
+                             options->from, result->last_sequence);
     pit_journal_reader_close(reader);
     free(replay->pending);
     free(replay);

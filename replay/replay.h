@@ -16,7 +16,7 @@
 typedef uint32_t pit_replay_assign(void *context, uint32_t symbol);
 
 struct pit_replay_options {
-    struct pit_market **markets; /* at least one; empty */
+    struct pit_market **markets; /* at least one; empty, but for from */
     uint32_t markets_count;
     pit_replay_assign *assign; /* NULL: everything to markets[0] */
     void *assign_context;
@@ -24,8 +24,12 @@ struct pit_replay_options {
      * where not wanted. */
     void (*defining)(void *context, const struct pit_command *command);
     void *defining_context;
-    uint64_t until; /* stop after this sequence; 0 = at the end */
-    bool verify;    /* compare with the digests in the journal; a difference ends the replay with -EILSEQ */
+    /* The markets hold the state after this sequence, from a snapshot: the commands up to there are read and checked,
+     * not applied. At most until. 0 = the markets are empty. */
+    uint64_t from;
+    uint64_t from_command; /* pit_snapshot_command_digest of the command with that sequence */
+    uint64_t until;        /* stop after this sequence; 0 = at the end */
+    bool verify;           /* compare with the digests in the journal; a difference ends the replay with -EILSEQ */
     /* Each event with the command that caused it, in order; event->sequence counts them from 1. NULL where not wanted.
      * Return false to stop early: the command in progress is still finished. */
     bool (*event)(void *context, const struct pit_command *command, const struct pit_event *event);
@@ -37,10 +41,13 @@ struct pit_replay_options {
 };
 
 struct pit_replay_result {
-    uint64_t commands;
+    uint64_t commands; /* applied; the counts below are of these */
+    uint64_t skipped;  /* read and not applied */
     uint64_t kinds[8]; /* by enum pit_command_kind */
     uint64_t last_sequence;
     uint64_t last_time_ns;
+    uint64_t last_command; /* pit_snapshot_command_digest of it */
+    uint64_t last_block;   /* that it stands in */
     uint64_t events;
     uint64_t trades;
     uint64_t rejects;
@@ -52,7 +59,9 @@ struct pit_replay_result {
     bool stopped;               /* by until or by event; end is all zero then */
 };
 
-/* 0; -ENOENT: nothing there (result->end is all zero); -EILSEQ: verify found a difference; others: damage, I/O. */
+/* 0; -ENOENT: nothing there (result->end is all zero); -EILSEQ: verify found a difference; -ESTALE: the journal ends
+ * before from, or has another command there, and nothing was applied: the snapshot is not this journal's; others:
+ * damage, I/O. */
 int pit_replay(const struct pit_disk *disk, const char *directory, const struct pit_replay_options *options,
                struct pit_replay_result *result, struct pit_error *error);
 

@@ -18,6 +18,7 @@ static const struct subcommand subcommands[] = {
     {"load", pit_tool_load, "send order flow to a running pipeline and report what comes back"},
     {"tail", pit_tool_tail, "show market data as it is published"},
     {"replay", pit_tool_replay, "rebuild the state from a journal, verify it, look at any moment"},
+    {"snapshot", pit_tool_snapshot, "write the state down, so that a replay need not begin at the beginning"},
     {"journal", pit_tool_journal, "look at a journal: list, print, verify, compare"},
     {"halt", pit_tool_halt, "halt trading in a symbol"},
     {"resume", pit_tool_resume, "resume trading in a symbol"},
@@ -30,7 +31,7 @@ static void print_help(FILE *file)
 {
     fprintf(file, "Usage: pitline COMMAND [OPTION...]\n\nThe core of an exchange.\n\n");
     for (size_t i = 0; i < SUBCOMMANDS; i++)
-        fprintf(file, "  %-8s %s\n", subcommands[i].name, subcommands[i].summary);
+        fprintf(file, "  %-9s %s\n", subcommands[i].name, subcommands[i].summary);
     fprintf(file, "\npitline COMMAND --help tells a command's options; pitline --version the version.\n"
                   "To begin with: pitline run --demo\n");
 }

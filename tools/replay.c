@@ -6,9 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "memory/arena.h"
 #include "pitline/market_data.h"
 #include "replay/replay.h"
+#include "tools/past.h"
 #include "tools/replay_print.h"
 #include "tools/tools.h"
 
@@ -20,16 +20,20 @@ struct arguments {
     const char *directory;
     bool verify;
     uint64_t until;
+    bool from_snapshot;
+    uint64_t snapshot; /* the one wanted, 0 = the newest */
     const char *book;
     uint64_t depth;
     const char *events;
 };
 
-enum { KEY_UNTIL = 256, KEY_BOOK, KEY_DEPTH, KEY_EVENTS };
+enum { KEY_UNTIL = 256, KEY_BOOK, KEY_DEPTH, KEY_EVENTS, KEY_FROM_SNAPSHOT };
 
 static const struct argp_option options[] = {
     {"verify", 'v', NULL, 0, "Compare with the digests that the live run journaled", 0},
     {"until", KEY_UNTIL, "SEQ", 0, "Stop after this sequence", 0},
+    {"from-snapshot", KEY_FROM_SNAPSHOT, "SEQ", OPTION_ARG_OPTIONAL,
+     "Begin with the newest snapshot, or the one of this sequence", 0},
     {"book", KEY_BOOK, "SYMBOL", 0, "Print the symbol's book at that point", 0},
     {"depth", KEY_DEPTH, "N", 0, "Price levels of each side in it (default 10, 0 = all)", 0},
     {"events", KEY_EVENTS, "FILE", 0, "Write every event as a line of JSON; - is standard output", 0},
@@ -57,6 +61,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->until = parse_number(state, "until", text);
         if (arguments->until == 0)
             argp_error(state, "--until: sequences start at 1");
+        return 0;
+    case KEY_FROM_SNAPSHOT:
+        arguments->from_snapshot = true;
+        arguments->snapshot = text ? parse_number(state, "from-snapshot", text) : 0;
+        if (text && arguments->snapshot == 0)
+            argp_error(state, "--from-snapshot: sequences start at 1");
         return 0;
     case KEY_BOOK:
         arguments->book = text;
@@ -89,15 +99,16 @@ static const struct argp argp = {
         "Rebuild the state of a pipeline from the journal in DIR, without touching it. DIR may be in use: the replay "
         "then ends at the last whole block.\v"
         "The last line is for scripts: events-digest X state-digest X commands N. Equal journals give equal digests "
-        "on every machine. With --events - the report goes to standard error.\n\n"
+        "on every machine, also from a snapshot on. With --events - the report goes to standard error. With "
+        "--from-snapshot counts and events are of the commands after the snapshot; one that is damaged or not this "
+        "journal's is passed over with a warning.\n\n"
         "Exit status: 0 the journal was replayed; 1 it could not be, or --verify found a difference; 2 the "
         "arguments are wrong.",
 };
 
 struct tool {
     struct arguments arguments;
-    struct pit_arena *arena;
-    struct pit_market *market;
+    struct pit_past past;
     FILE *events;
     struct pit_json json;
     uint64_t event_command; /* sequence of the last event's command, and the event's number in it */
@@ -111,7 +122,7 @@ static bool write_event(void *context, const struct pit_command *command, const 
     struct tool *tool = context;
     tool->event_number = command->sequence == tool->event_command ? tool->event_number + 1 : 0;
     tool->event_command = command->sequence;
-    const struct pit_book *book = pit_market_book(tool->market, event->symbol);
+    const struct pit_book *book = pit_market_book(tool->past.market, event->symbol);
     pit_event_to_json(&tool->json, command->sequence, tool->event_number, event,
                       book ? pit_book_definition(book) : NULL);
     if (pit_json_end(&tool->json, tool->events) == 0)
@@ -168,15 +179,15 @@ static bool close_events(struct tool *tool)
 static bool print_book(const struct tool *tool, const struct pit_replay_result *result, FILE *report)
 {
     const struct arguments *arguments = &tool->arguments;
-    for (uint32_t symbol = 0; symbol < pit_market_symbols(tool->market); symbol++) {
-        const struct pit_book *book = pit_market_book(tool->market, symbol);
+    for (uint32_t symbol = 0; symbol < pit_market_symbols(tool->past.market); symbol++) {
+        const struct pit_book *book = pit_market_book(tool->past.market, symbol);
         if (!book || strncmp(pit_book_definition(book)->name, arguments->book, PIT_SYMBOL_NAME_BYTES) != 0)
             continue;
         pit_book_print(report, book, result->last_sequence, result->last_time_ns, arguments->depth);
         return true;
     }
     fprintf(stderr, "pitline replay: no symbol '%s' at sequence %lu; known: ", arguments->book, result->last_sequence);
-    pit_symbols_print(stderr, tool->market);
+    pit_symbols_print(stderr, tool->past.market);
     return false;
 }
 
@@ -185,8 +196,6 @@ static int replay(struct tool *tool)
     const struct arguments *arguments = &tool->arguments;
     FILE *report = tool->events == stdout ? stderr : stdout;
     struct pit_replay_options replay_options = {
-        .markets = &tool->market,
-        .markets_count = 1,
         .until = arguments->until,
         .verify = arguments->verify,
         .event = tool->events ? write_event : NULL,
@@ -199,7 +208,7 @@ static int replay(struct tool *tool)
     struct pit_error error = {0};
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
-    int code = pit_replay(pit_disk_machine(), arguments->directory, &replay_options, &result, &error);
+    int code = pit_past_replay(&tool->past, arguments->directory, &replay_options, &result, &error);
     double seconds = seconds_since(&start);
     if (tool->progress_shown)
         fprintf(stderr, "\r                              \r");
@@ -208,14 +217,17 @@ static int replay(struct tool *tool)
         fprintf(stderr, "pitline replay: %s\n", error.text);
     if (code < 0 && result.commands == 0)
         return 1;
-    struct pit_digest digest = pit_market_full_digest(tool->market);
+    if (tool->past.from.sequence)
+        fprintf(report, "snapshot  of sequence %lu, %lu resting orders\n", tool->past.from.sequence,
+                tool->past.from.orders);
+    struct pit_digest digest = pit_market_full_digest(tool->past.market);
     pit_replay_print(report, &result, &digest, seconds, arguments->until);
     if (code == 0 && arguments->verify)
         pit_replay_verified_print(report, &result);
     bool found = !arguments->book || print_book(tool, &result, report);
     if (code == 0 && written)
         fprintf(report, "events-digest %016lx state-digest %016lx commands %lu\n", digest.events, digest.state,
-                result.commands);
+                result.commands + result.skipped);
     bool told = fflush(report) == 0;
     return code == 0 && written && found && told ? 0 : 1;
 }
@@ -228,14 +240,13 @@ int pit_tool_replay(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &tool.arguments))
         return 2;
     struct pit_error error = {0};
-    struct pit_arena_options arena_options = {.name = "replay", .node = PIT_ARENA_NODE_ANY};
-    if (pit_arena_create(&tool.arena, &arena_options, &error)) {
+    tool.past = (struct pit_past){
+        .tool = "pitline replay", .from_snapshot = tool.arguments.from_snapshot, .wanted = tool.arguments.snapshot};
+    if (pit_past_begin(&tool.past, &error)) {
         fprintf(stderr, "pitline replay: %s\n", error.text);
         return 1;
     }
-    struct pit_reserve reserve = pit_arena_reserve(tool.arena);
-    tool.market = pit_market_create(&reserve);
     int status = open_events(&tool) ? 1 : replay(&tool);
-    pit_arena_destroy(tool.arena);
+    pit_past_end(&tool.past);
     return status;
 }

@@ -164,7 +164,7 @@ void pit_replay_print(FILE *file, const struct pit_replay_result *result, const 
     char text[TIME_BYTES];
     print_end(file, &result->end);
     fprintf(file, "commands  %lu", result->commands);
-    if (result->commands)
+    if (result->last_sequence)
         fprintf(file, ", the last is sequence %lu of %s", result->last_sequence,
                 format_time(text, result->last_time_ns));
     fputs(result->stopped ? "; stopped there\n" : "\n", file);

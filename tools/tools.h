@@ -9,6 +9,7 @@
 int pit_tool_run(int argc, char **argv);
 int pit_tool_check(int argc, char **argv);
 int pit_tool_replay(int argc, char **argv);
+int pit_tool_snapshot(int argc, char **argv);
 int pit_tool_journal(int argc, char **argv);
 int pit_tool_tail(int argc, char **argv);
 int pit_tool_load(int argc, char **argv);

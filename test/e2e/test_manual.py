@@ -9,7 +9,7 @@ import pitline
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMPLETION = ROOT / "tools/packaging/pitline.bash-completion"
 # The man page of each command; halt and resume share one, and so do the benches.
-COMMANDS = {("run",): "run", ("check",): "check", ("replay",): "replay", ("tail",): "tail", ("load",): "load",
+COMMANDS = {("run",): "run", ("check",): "check", ("replay",): "replay", ("snapshot",): "snapshot", ("tail",): "tail", ("load",): "load",
             ("halt",): "halt", ("resume",): "halt", ("bench", "book"): "bench", ("bench", "pipeline"): "bench",
             **{("journal", what): "journal" for what in ("ls", "cat", "verify", "diff")}}
 
