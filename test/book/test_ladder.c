@@ -450,7 +450,7 @@ static void window_leaves_levels_behind_a_few_at_a_time(void **state)
     const uint32_t near = rig->set.count - pit_price_index_count(rig->ladder.index);
     assert_true(near > LEVELS / 4);
     uint32_t takes = 0, moved = 0;
-    for (; !pit_ladder_near(&rig->ladder, AWAY); takes++) {
+    for (; takes < LEVELS && !pit_ladder_near(&rig->ladder, AWAY); takes++) {
         rig_take(rig, AWAY);
         check_step(rig, AWAY);
         moved += rig->moved;
