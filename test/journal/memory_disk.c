@@ -334,7 +334,8 @@ void memory_disk_crash(struct memory_disk *memory, struct memory_disk *from)
         is->medium_exists = true;
         memcpy(is->medium_path, is->path, sizeof is->path);
         is->medium = malloc(is->size ? is->size : 1);
-        memcpy(is->medium, is->bytes, is->size);
+        if (is->size)
+            memcpy(is->medium, is->bytes, is->size);
         is->medium_size = is->size;
     }
 }
