@@ -373,7 +373,8 @@ static int judge_torn(struct pit_journal_reader *reader, char found[FOUND_BYTES]
                                      reader->offset);
     if (got < 0)
         return (int)got;
-    memset(reader->scratch + got, 0, PIT_JOURNAL_BLOCK_BYTES_MAX - (size_t)got);
+    size_t odd = (size_t)got % PIT_JOURNAL_PAGE_BYTES;
+    memset(reader->scratch + got, 0, odd ? PIT_JOURNAL_PAGE_BYTES - odd : 0);
     const char *against = pit_journal_tail_unfinished(reader->scratch, (size_t)got, &reader->place, &last);
     if (against && last)
         snprintf(found, FOUND_BYTES, "%s: sequences %lu to %lu are at stake", against, reader->place.sequence, last);

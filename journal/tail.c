@@ -124,9 +124,9 @@ static bool whole_when_used(uint8_t *bytes, uint32_t used)
 }
 
 /* The first sector of the block is not there: nothing says how long it is. */
-static const char *headless_check(const uint8_t *bytes, const struct pit_journal_place *place)
+static const char *headless_check(const uint8_t *bytes, size_t count, const struct pit_journal_place *place)
 {
-    for (uint32_t at = PIT_JOURNAL_PAGE_BYTES; at < PIT_JOURNAL_BLOCK_BYTES_MAX; at += PIT_JOURNAL_PAGE_BYTES)
+    for (size_t at = PIT_JOURNAL_PAGE_BYTES; at < count; at += PIT_JOURNAL_PAGE_BYTES)
         if (pit_journal_block_claims(bytes + at, place->journal_id, PIT_JOURNAL_BLOCK_BYTES_MAX))
             return "a later block was begun after it";
     return NULL;
@@ -138,13 +138,13 @@ const char *pit_journal_tail_unfinished(uint8_t *bytes, size_t count, const stru
     const struct pit_journal_block_header *header = (const struct pit_journal_block_header *)bytes;
     *sequence_last = 0;
     if (!sector_written(bytes, count, 0))
-        return headless_check(bytes, place);
+        return headless_check(bytes, count, place);
     const char *wrong = header_check(header, place);
     if (wrong)
         return wrong;
     if (header->commands && header->commands <= header->used / 64)
         *sequence_last = header->first_sequence + header->commands - 1;
-    if (!pit_journal_zero(bytes + header->used, PIT_JOURNAL_BLOCK_BYTES_MAX - header->used))
+    if (header->used < count && !pit_journal_zero(bytes + header->used, count - header->used))
         return "there is something after its end";
     uint32_t written = PIT_JOURNAL_SECTOR_BYTES;
     while (written < header->used && sector_written(bytes, count, written))

@@ -29,9 +29,10 @@ int pit_journal_tail_scan(const struct pit_disk *disk, int file, uint64_t from, 
                           size_t window_bytes, uint8_t *block, struct pit_journal_tail *tail);
 
 /* Is what stands where the block of place was expected, and is not whole, provably an unfinished write of it? bytes:
- * PIT_JOURNAL_BLOCK_BYTES_MAX from there on, of which the file has count and the rest is zero; left as they were.
- * Returns NULL when it is (or there are only zeros), otherwise what speaks against it, for people. *sequence_last: the
- * last sequence that the block's header claims, 0 when the header is not to be trusted. */
+ * what the file has from there on, count of them, all there are or PIT_JOURNAL_BLOCK_BYTES_MAX, and then zeros to a
+ * whole number of pages; left as they were. Returns NULL when it is (or there are only zeros), otherwise what speaks
+ * against it, for people. *sequence_last: the last sequence that the block's header claims, 0 when the header is not to
+ * be trusted. */
 const char *pit_journal_tail_unfinished(uint8_t *bytes, size_t count, const struct pit_journal_place *place,
                                         uint64_t *sequence_last);
 
