@@ -332,6 +332,38 @@ static void a_failed_disk_acknowledges_nothing_more_and_says_why(void **state)
     stop_in_memory();
 }
 
+/* The sync fails once and would not fail again: what it left undone is not acknowledged, and nothing after it. */
+static void a_failed_sync_acknowledges_nothing_more(void **state)
+{
+    (void)state;
+    struct pit_error error = {0};
+    memset(&bench, 0, sizeof bench);
+    memory_disk_init(&bench.memory, 32);
+    bench.memory.direct_refused_at_open = true; /* so blocks go through fdatasync */
+    start(&bench.memory.disk, DIRECTORY, 0);
+    put_commands(5);
+    turns(3);
+    assert_int_equal(pit_sequence_load(&bench.durable), 5);
+    bench.memory.fail_sync_code = -EIO;
+    bench.memory.fail_sync_in = 1;
+    put_commands(5);
+    bench.agent.do_work(bench.agent.state);
+    bench.disk_agent.do_work(bench.disk_agent.state);
+    put_commands(5);
+    uint64_t writes = bench.memory.writes;
+    for (int i = 0; i < 10; i++) {
+        bench.agent.do_work(bench.agent.state);
+        bench.disk_agent.do_work(bench.disk_agent.state);
+    }
+    assert_int_equal(bench.memory.writes, writes);
+    assert_int_equal(bench.memory.fail_sync_code, 0);
+    assert_true(pit_journaler_failed(bench.journaler, &error));
+    assert_int_equal(error.code, -EIO);
+    assert_int_equal(pit_sequence_load(&bench.durable), 5);
+    assert_false(pit_journaler_settled(bench.journaler, 10));
+    stop_in_memory();
+}
+
 static void a_ring_that_does_not_continue_the_journal_is_refused(void **state)
 {
     (void)state;
@@ -427,6 +459,7 @@ int main(void)
         cmocka_unit_test(an_empty_run_drains_too),
         cmocka_unit_test(matchers_that_disagree_stop_the_journal),
         cmocka_unit_test(a_failed_disk_acknowledges_nothing_more_and_says_why),
+        cmocka_unit_test(a_failed_sync_acknowledges_nothing_more),
         cmocka_unit_test(a_ring_that_does_not_continue_the_journal_is_refused),
         cmocka_unit_test(threads_and_restarts_keep_every_command),
     };
