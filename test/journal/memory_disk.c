@@ -36,8 +36,10 @@ static void mark(struct memory_file *file, uint64_t from, size_t count, bool dir
         memset(file->dirty + file->dirty_room, 0, (sectors - file->dirty_room) * sizeof *file->dirty);
         file->dirty_room = sectors;
     }
-    for (uint64_t at = from / MEMORY_SECTOR_BYTES; count && at <= (from + count - 1) / MEMORY_SECTOR_BYTES; at++)
-        file->dirty[at] = dirty;
+    uint64_t first = from / MEMORY_SECTOR_BYTES;
+    if (count)
+        memset(file->dirty + first, dirty,
+               ((from + count - 1) / MEMORY_SECTOR_BYTES - first + 1) * sizeof *file->dirty);
 }
 
 static bool is_dirty(const struct memory_file *file, uint64_t at)
@@ -53,10 +55,13 @@ static void to_medium(struct memory_file *file, uint64_t from, size_t count)
         memset(file->medium + file->medium_size, 0, file->size - file->medium_size);
     }
     file->medium_size = file->size;
-    for (uint64_t at = from / MEMORY_SECTOR_BYTES * MEMORY_SECTOR_BYTES; at < from + count; at += MEMORY_SECTOR_BYTES) {
+    mark(file, 0, 0, false); /* makes room for the marks */
+    const bool *end = file->dirty + (from + count + MEMORY_SECTOR_BYTES - 1) / MEMORY_SECTOR_BYTES;
+    const bool *sector = file->dirty + from / MEMORY_SECTOR_BYTES;
+    while (count && sector < end && (sector = memchr(sector, true, (size_t)(end - sector)))) {
+        uint64_t at = (uint64_t)(sector++ - file->dirty) * MEMORY_SECTOR_BYTES;
         size_t part = file->size - at < MEMORY_SECTOR_BYTES ? file->size - at : MEMORY_SECTOR_BYTES;
-        if (is_dirty(file, at))
-            memcpy(file->medium + at, file->bytes + at, part);
+        memcpy(file->medium + at, file->bytes + at, part);
     }
     mark(file, from, count, false);
 }
