@@ -274,10 +274,6 @@ static void recorded_feed_agrees_with_its_outcome(void **state)
     const char *path = getenv("PIT_RECORDED");
     struct pit_bitstamp feed;
     struct pit_error error = {0};
-    if (!path || access(path, R_OK) != 0) {
-        print_message("# %s is not here: skipped\n", path ? path : "the recorded feed (PIT_RECORDED)");
-        skip();
-    }
     assert_int_equal(pit_bitstamp_read(&feed, path, &units, &error), 0);
     assert_int_equal(feed.creates, 24894);
     assert_int_equal(feed.cancels, 24338);
@@ -334,5 +330,14 @@ int main(void)
         cmocka_unit_test(xz_is_unpacked_and_a_damaged_one_refused),
         cmocka_unit_test(recorded_feed_agrees_with_its_outcome),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    /* The recording is not part of the repository. (cmocka calls a skipped test "not ok", which counts as a failure.)
+     */
+    size_t count = sizeof tests / sizeof *tests;
+    const char *path = getenv("PIT_RECORDED");
+    if (!path || access(path, R_OK) != 0) {
+        print_message("# %s is not here: recorded_feed_agrees_with_its_outcome is left out\n",
+                      path ? path : "the recorded feed (PIT_RECORDED)");
+        count--;
+    }
+    return _cmocka_run_group_tests("bitstamp", tests, count, NULL, NULL);
 }
