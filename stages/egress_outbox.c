@@ -22,7 +22,7 @@ static void drop(struct pit_egress *egress, struct pit_egress_session *session)
     session->head = session->tail;
 }
 
-/* Nothing can be sent to this session any more. It stays until the gateway closes it. */
+/* Nothing can be sent to the session any more. It stays until the gateway closes it. */
 static void break_session(struct pit_egress *egress, struct pit_egress_session *session)
 {
     egress->network->shutdown(egress->network->context, session->socket);

@@ -49,7 +49,7 @@ struct pit_gateway_session {
     uint32_t waits_for; /* TAKING: the session that has to end first, or PIT_ACCOUNTS_NONE */
     uint32_t welcomed;  /* WELCOMING: symbols told */
     uint64_t welcome_note;
-    uint64_t accepted;     /* commands of this session in the input ring */
+    uint64_t accepted;     /* commands of the session in the input ring */
     uint64_t last_command; /* the last of them */
     uint64_t close_note;
     uint32_t farewell_bytes;
@@ -105,7 +105,7 @@ struct pit_gateway {
 
     uint64_t now_ns;      /* monotonic, of this turn */
     uint64_t time_ns;     /* UTC, of the last command; never falls */
-    bool time_fresh;      /* time_ns was taken in this session's turn */
+    bool time_fresh;      /* time_ns was taken in the session's turn */
     uint64_t stalled_ns;  /* monotonic: since when the input ring has no room; 0 = it has */
     uint64_t scanned_ns;  /* monotonic: the last look at time limits */
     bool held;            /* sockets were left unread in this do_work for want of room in a ring */
