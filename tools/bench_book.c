@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/arguments.h"
 #include "tools/flow.h"
 
 enum {
@@ -59,18 +60,6 @@ static const struct argp_option options[] = {
 
 static const char *const flows_usual[] = {"static",   "normal",    "swing-25", "swing-40", "flash-crash",
                                           "exchange", "itch-like", "old",      "wide",     "sweep"};
-
-static uint64_t parse_number(struct argp_state *state, const char *option, const char *text, uint64_t least,
-                             uint64_t most)
-{
-    char *end;
-    errno = 0;
-    const unsigned long long value = strtoull(text, &end, 10);
-    if (errno || *end || end == text || *text == '-' || value < least || value > most)
-        argp_error(state, "--%s: '%s' is not a whole number from %llu to %llu", option, text, (unsigned long long)least,
-                   (unsigned long long)most);
-    return value;
-}
 
 /* The names between commas; text is cut up. */
 static void parse_flows(struct argp_state *state, struct pit_bench_options *wanted, char *text)
@@ -127,22 +116,22 @@ static error_t parse(int key, char *text, struct argp_state *state)
         parse_flows(state, wanted, text);
         return 0;
     case KEY_COUNT:
-        wanted->count = parse_number(state, "count", text, 1, COUNT_MAX);
+        wanted->count = pit_argument_number(state, "count", text, 1, COUNT_MAX);
         return 0;
     case KEY_RUNS:
-        wanted->runs = parse_number(state, "runs", text, 1, PIT_BENCH_RUNS_MAX);
+        wanted->runs = pit_argument_number(state, "runs", text, 1, PIT_BENCH_RUNS_MAX);
         return 0;
     case KEY_SYMBOLS:
-        wanted->symbols = parse_number(state, "symbols", text, 1, SYMBOLS_MAX);
+        wanted->symbols = pit_argument_number(state, "symbols", text, 1, SYMBOLS_MAX);
         return 0;
     case KEY_RESTING:
-        wanted->resting = parse_number(state, "resting", text, 1, RESTING_MAX);
+        wanted->resting = pit_argument_number(state, "resting", text, 1, RESTING_MAX);
         return 0;
     case KEY_LEVELS:
-        wanted->levels = parse_number(state, "levels", text, 1, PIT_FLOW_LEVELS_MAX);
+        wanted->levels = pit_argument_number(state, "levels", text, 1, PIT_FLOW_LEVELS_MAX);
         return 0;
     case KEY_SEED:
-        wanted->seed = parse_number(state, "seed", text, 0, UINT64_MAX);
+        wanted->seed = pit_argument_number(state, "seed", text, 0, UINT64_MAX);
         return 0;
     case KEY_IDS:
         if (strcmp(text, "exchange") != 0 && strcmp(text, "client") != 0)

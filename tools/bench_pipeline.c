@@ -12,6 +12,7 @@
 
 #include "memory/arena.h"
 #include "replay/replay.h"
+#include "tools/arguments.h"
 #include "tools/bench.h"
 #include "tools/config.h"
 #include "tools/flow.h"
@@ -60,36 +61,27 @@ struct bench {
     struct pit_digest live;
 };
 
-static uint32_t parse_number(struct argp_state *state, const char *text, uint32_t max)
-{
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || number < 1 || number > max)
-        argp_error(state, "'%s' is no number from 1 to %u", text, max);
-    return (uint32_t)number;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct bench *bench = state->input;
     switch (key) {
     case KEY_COUNT:
-        bench->count = parse_number(state, text, COUNT_MAX);
+        bench->count = (uint32_t)pit_argument_number(state, "count", text, 1, COUNT_MAX);
         return 0;
     case KEY_FLOW:
         bench->flow.name = text;
         return 0;
     case KEY_SEED:
-        bench->flow.seed = parse_number(state, text, UINT32_MAX);
+        bench->flow.seed = pit_argument_number(state, "seed", text, 0, UINT64_MAX);
         return 0;
     case KEY_SYMBOLS:
-        bench->flow.symbols = parse_number(state, text, 256);
+        bench->flow.symbols = (uint32_t)pit_argument_number(state, "symbols", text, 1, 256);
         return 0;
     case KEY_THREADS:
         bench->threads = text;
         return 0;
     case KEY_MATCHERS:
-        bench->matchers = parse_number(state, text, PIT_MATCHERS_MAX);
+        bench->matchers = (uint32_t)pit_argument_number(state, "matchers", text, 1, PIT_MATCHERS_MAX);
         return 0;
     case KEY_SYNC:
         bench->sync = text;

@@ -51,17 +51,6 @@ int pit_tool_journal(int argc, char **argv)
     return usage(stderr, 2);
 }
 
-uint64_t pit_journal_tool_number(struct argp_state *state, const char *option, const char *text, uint64_t least,
-                                 uint64_t most)
-{
-    char *end;
-    errno = 0;
-    uint64_t value = strtoull(text, &end, 10);
-    if (errno || *text < '0' || *text > '9' || *end || value < least || value > most)
-        argp_error(state, "--%s %s: a whole number from %lu to %lu is wanted", option, text, least, most);
-    return value;
-}
-
 char *pit_journal_time(char text[PIT_JOURNAL_TIME_BYTES], uint64_t time_ns)
 {
     time_t seconds = (time_t)(time_ns / 1000000000u);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "journal/reader.h"
+#include "tools/arguments.h"
 #include "tools/journal_tools.h"
 #include "tools/json.h"
 
@@ -36,34 +37,27 @@ static error_t parse(int key, char *text, struct argp_state *state)
     struct arguments *arguments = state->input;
     switch (key) {
     case KEY_FROM:
-        arguments->from = pit_journal_tool_number(state, "from", text, 1, UINT64_MAX);
+        arguments->from = pit_argument_number(state, "from", text, 1, UINT64_MAX);
         return 0;
     case KEY_TO:
-        arguments->to = pit_journal_tool_number(state, "to", text, 1, UINT64_MAX);
+        arguments->to = pit_argument_number(state, "to", text, 1, UINT64_MAX);
         return 0;
     case 's':
         arguments->symbol = text;
         return 0;
     case 'a':
-        arguments->account = pit_journal_tool_number(state, "account", text, 0, UINT32_MAX);
+        arguments->account = pit_argument_number(state, "account", text, 0, UINT32_MAX);
         arguments->account_given = true;
         return 0;
     case KEY_DIGESTS:
         arguments->digests = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->directory)
-            argp_error(state, "one directory, not also '%s'", text);
-        arguments->directory = text;
-        return 0;
     case ARGP_KEY_END:
-        if (!arguments->directory)
-            argp_error(state, "which directory?");
         if (arguments->from > arguments->to)
             argp_error(state, "--from %lu lies after --to %lu", arguments->from, arguments->to);
-        return 0;
+        return pit_argument_directory(state, key, text, &arguments->directory);
     default:
-        return ARGP_ERR_UNKNOWN;
+        return pit_argument_directory(state, key, text, &arguments->directory);
     }
 }
 

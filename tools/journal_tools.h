@@ -18,10 +18,6 @@ int pit_journal_tool_cat(int argc, char **argv);
 int pit_journal_tool_verify(int argc, char **argv);
 int pit_journal_tool_diff(int argc, char **argv);
 
-/* The whole number that text says, from least to most; anything else ends the program with exit status 2. */
-uint64_t pit_journal_tool_number(struct argp_state *state, const char *option, const char *text, uint64_t least,
-                                 uint64_t most);
-
 /* Nanoseconds since 1970 as "2026-11-21T09:30:00.123456789Z". Returns text. */
 char *pit_journal_time(char text[PIT_JOURNAL_TIME_BYTES], uint64_t time_ns);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "journal/reader.h"
+#include "tools/arguments.h"
 #include "tools/journal_tools.h"
 
 #define TOOL "pitline journal verify"
@@ -27,17 +28,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 'q':
         arguments->quiet = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->directory)
-            argp_error(state, "one directory, not also '%s'", text);
-        arguments->directory = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!arguments->directory)
-            argp_error(state, "which directory?");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return pit_argument_directory(state, key, text, &arguments->directory);
     }
 }
 

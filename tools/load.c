@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "stages/clock.h"
+#include "tools/arguments.h"
 #include "tools/load.h"
 #include "tools/tools.h"
 
@@ -59,18 +60,6 @@ static const struct argp_option load_options[] = {
     {0},
 };
 
-static uint64_t load_number(const char *text, uint64_t least, uint64_t most, const char *option,
-                            struct argp_state *state)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != 0 || *text == '-' || value < least || value > most)
-        argp_error(state, "--%s %s: a number from %llu to %llu is wanted", option, text, (unsigned long long)least,
-                   (unsigned long long)most);
-    return value;
-}
-
 static void load_check_flow(const char *name, struct argp_state *state)
 {
     const struct pit_flow_options options = {.name = name, .symbols = 1, .accounts = 1};
@@ -122,10 +111,10 @@ static error_t load_parse(int key, char *argument, struct argp_state *state)
         options->flow = argument;
         break;
     case LOAD_ACCOUNT:
-        options->account = (uint32_t)load_number(argument, 1, UINT32_MAX, "account", state);
+        options->account = (uint32_t)pit_argument_number(state, "account", argument, 1, UINT32_MAX);
         break;
     case LOAD_ACCOUNTS:
-        options->accounts = (uint32_t)load_number(argument, 1, PIT_LOAD_ACCOUNTS_MAX, "accounts", state);
+        options->accounts = (uint32_t)pit_argument_number(state, "accounts", argument, 1, PIT_LOAD_ACCOUNTS_MAX);
         break;
     case LOAD_KEY:
         options->key = argument;
@@ -134,26 +123,26 @@ static error_t load_parse(int key, char *argument, struct argp_state *state)
         options->key_file = argument;
         break;
     case LOAD_SEED:
-        options->seed = load_number(argument, 0, UINT64_MAX, "seed", state);
+        options->seed = pit_argument_number(state, "seed", argument, 0, UINT64_MAX);
         break;
     case LOAD_RATE:
-        options->rate = load_number(argument, 1, 1000000000, "rate", state);
+        options->rate = pit_argument_number(state, "rate", argument, 1, 1000000000);
         break;
     case LOAD_COUNT:
-        options->count = load_number(argument, 0, UINT64_MAX, "count", state);
+        options->count = pit_argument_number(state, "count", argument, 0, UINT64_MAX);
         arguments->counted = true;
         break;
     case LOAD_SYMBOLS:
         options->symbols = argument;
         break;
     case LOAD_WINDOW_OPTION:
-        options->window = (uint32_t)load_number(argument, 1, PIT_LOAD_WINDOW_MAX, "window", state);
+        options->window = (uint32_t)pit_argument_number(state, "window", argument, 1, PIT_LOAD_WINDOW_MAX);
         break;
     case LOAD_ACKS:
         options->acks = argument;
         break;
     case LOAD_ID_BASE:
-        options->id_base = load_number(argument, 0, UINT64_MAX / 2, "id-base", state);
+        options->id_base = pit_argument_number(state, "id-base", argument, 0, UINT64_MAX / 2);
         options->id_base_given = true;
         break;
     case LOAD_LIST_SYMBOLS:

@@ -8,6 +8,7 @@
 
 #include "pitline/market_data.h"
 #include "replay/replay.h"
+#include "tools/arguments.h"
 #include "tools/past.h"
 #include "tools/replay_print.h"
 #include "tools/tools.h"
@@ -40,16 +41,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static uint64_t parse_number(struct argp_state *state, const char *option, const char *text)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno || *end || end == text || *text == '-' || *text == '+')
-        argp_error(state, "--%s: '%s' is not a whole number", option, text);
-    return value;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -58,36 +49,23 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->verify = true;
         return 0;
     case KEY_UNTIL:
-        arguments->until = parse_number(state, "until", text);
-        if (arguments->until == 0)
-            argp_error(state, "--until: sequences start at 1");
+        arguments->until = pit_argument_number(state, "until", text, 1, UINT64_MAX);
         return 0;
     case KEY_FROM_SNAPSHOT:
         arguments->from_snapshot = true;
-        arguments->snapshot = text ? parse_number(state, "from-snapshot", text) : 0;
-        if (text && arguments->snapshot == 0)
-            argp_error(state, "--from-snapshot: sequences start at 1");
+        arguments->snapshot = text ? pit_argument_number(state, "from-snapshot", text, 1, UINT64_MAX) : 0;
         return 0;
     case KEY_BOOK:
         arguments->book = text;
         return 0;
     case KEY_DEPTH:
-        arguments->depth = parse_number(state, "depth", text);
+        arguments->depth = pit_argument_number(state, "depth", text, 0, UINT64_MAX);
         return 0;
     case KEY_EVENTS:
         arguments->events = text;
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->directory)
-            argp_error(state, "one directory, not also '%s'", text);
-        arguments->directory = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!arguments->directory)
-            argp_error(state, "which directory?");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return pit_argument_directory(state, key, text, &arguments->directory);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "tools/arguments.h"
 #include "tools/tools.h"
 
 #define ARGUMENTS_MAX 64u
@@ -55,15 +56,6 @@ struct arguments {
     bool demo, quiet;
 };
 
-static uint32_t parse_number(struct argp_state *state, const char *what, const char *text, uint32_t max)
-{
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || number < 1 || number > max)
-        argp_error(state, "%s: '%s' is no number from 1 to %u", what, text, max);
-    return (uint32_t)number;
-}
-
 /* NAME[,TICK[,LOT]]; the argument is cut at its commas. */
 static void parse_symbol(struct argp_state *state, struct arguments *arguments, char *text)
 {
@@ -102,14 +94,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->threads = text;
         return 0;
     case KEY_MATCHERS:
-        arguments->matchers = parse_number(state, "--matchers", text, PIT_MATCHERS_MAX);
+        arguments->matchers = (uint32_t)pit_argument_number(state, "matchers", text, 1, PIT_MATCHERS_MAX);
         return 0;
     case KEY_SYNC:
         arguments->sync = text;
         return 0;
     case KEY_DEMO:
         arguments->demo = true;
-        arguments->demo_seconds = text ? parse_number(state, "--demo", text, DEMO_SECONDS_MAX) : DEMO_SECONDS;
+        arguments->demo_seconds =
+            text ? (uint32_t)pit_argument_number(state, "demo", text, 1, DEMO_SECONDS_MAX) : DEMO_SECONDS;
         return 0;
     case 'q':
         arguments->quiet = true;

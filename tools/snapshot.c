@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tools/arguments.h"
 #include "tools/json.h"
 #include "tools/past.h"
 #include "tools/tools.h"
@@ -31,40 +32,21 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static uint64_t parse_count(struct argp_state *state, const char *option, const char *text)
-{
-    char *end;
-    errno = 0;
-    const unsigned long long value = strtoull(text, &end, 10);
-    if (errno || *end || end == text || *text == '-' || *text == '+' || value == 0)
-        argp_error(state, "--%s: '%s' is not a whole number from 1 on", option, text);
-    return value;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
     case KEY_AT:
-        arguments->at = parse_count(state, "at", text);
+        arguments->at = pit_argument_number(state, "at", text, 1, UINT64_MAX);
         return 0;
     case KEY_KEEP:
-        arguments->keep = parse_count(state, "keep", text);
+        arguments->keep = pit_argument_number(state, "keep", text, 1, UINT64_MAX);
         return 0;
     case 'j':
         arguments->json = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->directory)
-            argp_error(state, "one directory, not also '%s'", text);
-        arguments->directory = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!arguments->directory)
-            argp_error(state, "which directory?");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return pit_argument_directory(state, key, text, &arguments->directory);
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "pitline/market_data.h"
 #include "ring/sequence.h"
+#include "tools/arguments.h"
 #include "tools/tail_print.h"
 #include "tools/tools.h"
 
@@ -343,17 +344,6 @@ static uint32_t watch_books(struct tail *tail)
 
 /* Arguments. */
 
-static uint64_t parse_number(struct argp_state *state, const char *option, const char *text, uint64_t least,
-                             uint64_t most)
-{
-    char *end;
-    errno = 0;
-    uint64_t value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != 0 || text[0] == '-' || value < least || value > most)
-        argp_error(state, "--%s %s: a number from %" PRIu64 " to %" PRIu64 " is wanted", option, text, least, most);
-    return value;
-}
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
@@ -372,10 +362,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->book = true;
         return 0;
     case 'l':
-        arguments->levels = (uint32_t)parse_number(state, "levels", text, 1, PIT_MD_LEVELS);
+        arguments->levels = (uint32_t)pit_argument_number(state, "levels", text, 1, PIT_MD_LEVELS);
         return 0;
     case 'n':
-        arguments->count = parse_number(state, "count", text, 1, UINT64_MAX);
+        arguments->count = pit_argument_number(state, "count", text, 1, UINT64_MAX);
         return 0;
     case KEY_FROM_START:
         arguments->from_start = true;

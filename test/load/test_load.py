@@ -130,7 +130,7 @@ def bad_arguments_are_told():
                 (["--bitstamp", "/nowhere", "--symbols", "ABC"], 1, "/nowhere"),
                 (["--itch", "/nowhere"], 1, "/nowhere"),
                 (["--flow", "exchange", "--itch", "x"], 2, "one of"),
-                (["--flow", "exchange", "--rate", "0"], 2, "--rate 0"),
+                (["--flow", "exchange", "--rate", "0"], 2, "--rate: '0' is not a whole number from 1"),
                 (["--bitstamp", "x", "--accounts", "2"], 2, "one account"),
         ):
             output = load(pipeline, *arguments, status=status)
