@@ -50,7 +50,7 @@ static inline uint32_t find_named(const struct pit_book *book, const struct pit_
 {
     if (command->order_id) {
         const uint32_t slot = pit_book_find_order_id(book, command->order_id);
-        return slot && book->pool.order[slot].account == command->account ? slot : 0;
+        return slot && book->pool.order[slot].is.account == command->account ? slot : 0;
     }
     if (!command->client_id)
         return 0;
@@ -91,7 +91,7 @@ static __attribute__((noinline)) enum pit_reason admit_new_fields(const struct p
 
 /* True for most NEWs: GTC or IOC without a flag, and nothing wrong with any field. Where it fails, admit_new_fields
  * says what it is, if anything. */
-static inline bool plain_and_good(const struct pit_book *book, const struct pit_command *command)
+static inline bool pit_plain_and_good(const struct pit_book *book, const struct pit_command *command)
 {
     const uint32_t may_be_set = 0xffu | PIT_SIDE_SELL << 8 | PIT_TIF_IOC << 16 | PIT_COMMAND_WIDE << 24;
     uint32_t manner; /* kind, side, tif, flags in one word */
@@ -100,22 +100,14 @@ static inline bool plain_and_good(const struct pit_book *book, const struct pit_
            in_band(book, command->price) && book->state == PIT_STATE_OPEN;
 }
 
-/* client_hash: of (account, client id), if the order has one. */
-static inline enum pit_reason pit_admit_new(const struct pit_book *book, const struct pit_command *command,
-                                            uint32_t client_hash)
+/* Whether a NEW may come to rest. It is refused now if it could not: even when, as it happens, it would trade wholly.
+ */
+static __attribute__((noinline)) enum pit_reason admit_resting(const struct pit_book *book,
+                                                               const struct pit_command *command)
 {
-    if (__builtin_expect(!plain_and_good(book, command), 0)) {
-        const enum pit_reason reason = admit_new_fields(book, command);
-        if (reason != PIT_REASON_NONE)
-            return reason;
-    }
-    if (command->client_id && pit_book_find_client_id(book, command->client_id, command->account, client_hash))
-        return PIT_REASON_DUPLICATE_ID;
     if (command->tif != PIT_TIF_GTC)
         return PIT_REASON_NONE;
-
-    /* It may come to rest, and is refused now if it could not: even when, as it happens, it would trade wholly. */
-    if (__builtin_expect(command->sequence <= book->newest, 0) && pit_book_find_order_id(book, command->sequence))
+    if (command->sequence <= book->newest && pit_book_find_order_id(book, command->sequence))
         return PIT_REASON_DUPLICATE_ID;
     if ((command->flags & PIT_COMMAND_POST_ONLY) && pit_book_crosses(book, command->side, command->price))
         return PIT_REASON_WOULD_TRADE;
@@ -123,6 +115,29 @@ static inline enum pit_reason pit_admit_new(const struct pit_book *book, const s
         return PIT_REASON_BOOK_FULL;
     if (levels_full(book, command->price))
         return PIT_REASON_LEVELS_FULL;
+    return PIT_REASON_NONE;
+}
+
+/* False for most NEWs: nothing of what admit_resting asks can be the case. */
+static inline bool may_not_rest(const struct pit_book *book, const struct pit_command *command)
+{
+    return (command->sequence <= book->newest) | (book->pool.count == book->pool.orders_max) |
+           (pit_book_levels_now(book) == book->definition.levels_max);
+}
+
+/* client_hash: of (account, client id), if the order has one. plain: pit_plain_and_good has said yes. */
+static inline __attribute__((always_inline)) enum pit_reason
+pit_admit_new(const struct pit_book *book, const struct pit_command *command, uint32_t client_hash, bool plain)
+{
+    if (!plain) {
+        const enum pit_reason reason = admit_new_fields(book, command);
+        if (reason != PIT_REASON_NONE)
+            return reason;
+    }
+    if (command->client_id && pit_book_find_client_id(book, command->client_id, command->account, client_hash))
+        return PIT_REASON_DUPLICATE_ID;
+    if (!plain || __builtin_expect(may_not_rest(book, command), 0))
+        return admit_resting(book, command);
     return PIT_REASON_NONE;
 }
 
@@ -167,7 +182,7 @@ static inline enum pit_reason pit_admit_replace(const struct pit_book *book, con
     if (!*slot)
         return PIT_REASON_UNKNOWN_ORDER;
 
-    const struct pit_order *order = &book->pool.order[*slot];
+    const struct pit_resting_order *order = &book->pool.order[*slot].is;
     if ((command->flags & PIT_COMMAND_POST_ONLY) && pit_book_crosses(book, order->side, command->price))
         return PIT_REASON_WOULD_TRADE;
     /* The order's own level is free for its new price when nobody else stands there. */

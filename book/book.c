@@ -66,6 +66,20 @@ struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit
     return book;
 }
 
+__attribute__((noinline, cold)) void pit_book_grow_old(struct pit_book *book, uint32_t slot)
+{
+    struct pit_order *order = &book->pool.order[slot];
+    pit_id_table_insert(&book->by_order_id, pit_id_hash(&book->by_order_id, order->is.order_id, 0), slot,
+                        &order->seat[PIT_BY_ORDER_ID]);
+}
+
+__attribute__((noinline, cold)) uint32_t pit_book_find_client_id_on(const struct pit_book *book, uint64_t client_id,
+                                                                    uint32_t account, uint32_t hash)
+{
+    const struct pit_key key = {.orders = book->pool.order, .id = client_id, .account = account};
+    return pit_id_table_find(&book->by_client_id, hash, pit_has_client_id, &key);
+}
+
 /* Each kind of command has a function of its own that is not merged with the others, and none that may match is merged
  * with those that cannot: none pays for the registers another needs. */
 #define APART static __attribute__((noinline))
@@ -85,32 +99,18 @@ APART void aggress(struct pit_book *book, const struct pit_command *command, str
     }
 }
 
-APART void apply_new(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+/* A NEW that may not rest as it comes: it trades as far as limit, or it has to trade at once. */
+APART void enter_market(struct pit_book *book, const struct pit_command *command, int64_t limit,
+                        struct pit_event_sink *sink)
 {
-    const uint32_t hash = pit_book_client_hash(book, command->client_id, command->account);
-    const enum pit_reason refusal = pit_admit_new(book, command, hash);
-    if (__builtin_expect(refusal != PIT_REASON_NONE, 0)) {
-        pit_report_rejected(sink, command, refusal);
-        return;
-    }
-    const bool market = command->flags & PIT_COMMAND_MARKET;
     const struct pit_resting_order order = {
         .order_id = command->sequence,
         .client_id = command->client_id,
-        .price = market ? 0 : command->price,
+        .price = command->flags & PIT_COMMAND_MARKET ? 0 : command->price,
         .quantity = command->quantity,
         .account = command->account,
         .side = command->side,
     };
-    int64_t limit = order.price;
-    if (market)
-        limit = command->side == PIT_SIDE_BUY ? PIT_PRICE_MAX : PIT_PRICE_MIN;
-
-    if (command->tif == PIT_TIF_GTC && !pit_book_crosses(book, order.side, limit)) {
-        pit_book_rest(book, &order, hash);
-        pit_report(sink, command, &order, PIT_EVENT_ACCEPTED, PIT_REASON_NONE, PIT_EVENT_RESTS | PIT_EVENT_LAST);
-        return;
-    }
     pit_report(sink, command, &order, PIT_EVENT_ACCEPTED, PIT_REASON_NONE, 0);
     if (command->tif == PIT_TIF_FOK && !pit_book_fillable(book, order.side, limit, order.quantity))
         pit_report(sink, command, &order, PIT_EVENT_CANCELLED, PIT_REASON_FOK_UNFILLABLE, PIT_EVENT_LAST);
@@ -118,12 +118,47 @@ APART void apply_new(struct pit_book *book, const struct pit_command *command, s
         aggress(book, command, order, limit, command->tif == PIT_TIF_GTC, sink);
 }
 
+/* plain: see pit_admit_new. */
+static inline __attribute__((always_inline)) void enter(struct pit_book *book, const struct pit_command *command,
+                                                        bool plain, struct pit_event_sink *sink)
+{
+    const uint32_t hash = pit_book_client_hash(book, command->client_id, command->account);
+    const enum pit_reason refusal = pit_admit_new(book, command, hash, plain);
+    if (__builtin_expect(refusal != PIT_REASON_NONE, 0)) {
+        pit_report_rejected(sink, command, refusal);
+        return;
+    }
+    int64_t limit = command->price;
+    if (!plain && command->flags & PIT_COMMAND_MARKET)
+        limit = command->side == PIT_SIDE_BUY ? PIT_PRICE_MAX : PIT_PRICE_MIN;
+
+    /* One question, not two. */
+    if ((command->tif | (uint32_t)pit_book_crosses(book, command->side, limit)) == PIT_TIF_GTC)
+        pit_report_block(sink, command, pit_book_rest_whole(book, command, hash), PIT_EVENT_ACCEPTED, PIT_REASON_NONE,
+                         PIT_EVENT_RESTS | PIT_EVENT_LAST);
+    else
+        enter_market(book, command, limit, sink);
+}
+
+APART void apply_new_special(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+{
+    enter(book, command, false, sink);
+}
+
+APART void apply_new(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+{
+    if (__builtin_expect(pit_plain_and_good(book, command), 1))
+        enter(book, command, true, sink);
+    else
+        apply_new_special(book, command, sink);
+}
+
 static inline void cancel_whole(struct pit_book *book, const struct pit_command *command, uint32_t slot,
                                 struct pit_event_sink *sink)
 {
-    const struct pit_resting_order order = pit_book_resting(book, slot);
+    pit_report_block(sink, command, &book->pool.order[slot].is, PIT_EVENT_CANCELLED, PIT_REASON_REQUESTED,
+                     PIT_EVENT_LAST);
     pit_book_remove(book, slot);
-    pit_report(sink, command, &order, PIT_EVENT_CANCELLED, PIT_REASON_REQUESTED, PIT_EVENT_LAST);
 }
 
 APART void apply_cancel(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
@@ -144,15 +179,14 @@ APART void apply_reduce(struct pit_book *book, const struct pit_command *command
         pit_report_rejected(sink, command, refusal);
         return;
     }
-    struct pit_order *order = &book->pool.order[slot];
+    struct pit_resting_order *order = &book->pool.order[slot].is;
     const uint64_t before = order->quantity;
     if (command->quantity >= before) {
         cancel_whole(book, command, slot, sink);
         return;
     }
     order->quantity -= command->quantity;
-    const struct pit_resting_order reduced = pit_book_resting(book, slot);
-    pit_report_change(sink, command, &reduced, PIT_EVENT_REDUCED, PIT_EVENT_LAST, before, 0);
+    pit_report_change(sink, command, order, PIT_EVENT_REDUCED, PIT_EVENT_LAST, before, 0);
 }
 
 APART void apply_replace(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
@@ -163,14 +197,14 @@ APART void apply_replace(struct pit_book *book, const struct pit_command *comman
         pit_report_rejected(sink, command, refusal);
         return;
     }
-    struct pit_resting_order order = pit_book_resting(book, slot);
+    struct pit_resting_order order = book->pool.order[slot].is;
     const uint64_t quantity_old = order.quantity;
     const int64_t price_old = order.price;
     order.quantity = command->quantity;
     order.price = command->price;
 
-    if (order.price == price_old && order.quantity <= quantity_old) {
-        book->pool.order[slot].quantity = order.quantity;
+    if (order.quantity <= quantity_old && order.price == price_old) {
+        book->pool.order[slot].is.quantity = order.quantity;
         pit_report_change(sink, command, &order, PIT_EVENT_REPLACED, PIT_EVENT_RESTS | PIT_EVENT_KEPT | PIT_EVENT_LAST,
                           quantity_old, price_old);
     } else if (!pit_book_crosses(book, order.side, order.price)) {

@@ -17,6 +17,7 @@
 
 #include "book/command.h"
 #include "book/event.h"
+#include "book/resting_order.h"
 
 struct pit_book;
 
@@ -48,16 +49,6 @@ bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *pri
 
 /* Open lots at a price of a side. One step for each order there. */
 uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t price);
-
-/* A resting order as a visitor sees it. */
-struct pit_resting_order {
-    uint64_t order_id;
-    uint64_t client_id;
-    int64_t price;
-    uint64_t quantity; /* open lots */
-    uint32_t account;
-    uint8_t side;
-};
 
 /* Visits a side's orders, best price first, then oldest first, until visit returns false. */
 void pit_book_walk(const struct pit_book *book, enum pit_side side,

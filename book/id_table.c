@@ -116,8 +116,8 @@ static uint32_t buckets_find(const struct pit_id_bucket *buckets, uint32_t shift
     }
 }
 
-uint32_t pit_id_table_find_on(const struct pit_id_table *table, uint32_t hash,
-                              bool (*same)(const void *context, uint32_t slot), const void *context)
+uint32_t pit_id_table_find(const struct pit_id_table *table, uint32_t hash,
+                           bool (*same)(const void *context, uint32_t slot), const void *context)
 {
     uint32_t slot = buckets_find(table->buckets, table->shift, hash, same, context);
     if (!slot && table->old)

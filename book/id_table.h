@@ -82,7 +82,7 @@ static inline uint32_t pit_id_hash(const struct pit_id_table *table, uint64_t id
 /* The hash an order has in a table of that kind. */
 static inline uint32_t pit_id_hash_of(const struct pit_id_table *table, uint32_t slot)
 {
-    const struct pit_order *order = &table->orders[slot];
+    const struct pit_resting_order *order = &table->orders[slot].is;
     return table->kind == PIT_BY_ORDER_ID ? pit_id_hash(table, order->order_id, 0)
                                           : pit_id_hash(table, order->client_id, order->account);
 }
@@ -178,27 +178,30 @@ static inline void pit_id_table_remove(struct pit_id_table *table, uint32_t slot
     table->count--;
 }
 
-/* What pit_id_table_find does where somebody passed the id's own bucket, or a doubling is under way. */
-uint32_t pit_id_table_find_on(const struct pit_id_table *table, uint32_t hash,
-                              bool (*same)(const void *context, uint32_t slot), const void *context);
-
-/* Candidates for a hash: calls same(context, slot) until it says true; returns that slot, or 0. Compilers inline same.
- */
+/* Candidates for a hash in its own bucket: calls same(context, slot) until it says true; returns that slot, or 0.
+ * Compilers inline same. */
 static inline __attribute__((always_inline)) uint32_t
-pit_id_table_find(const struct pit_id_table *table, uint32_t hash, bool (*same)(const void *context, uint32_t slot),
+pit_id_table_look(const struct pit_id_table *table, uint32_t hash, bool (*same)(const void *context, uint32_t slot),
                   const void *context)
 {
     const struct pit_id_bucket *bucket = &table->buckets[hash >> table->shift];
-    const uint64_t tags = bucket->tags;
-    for (uint64_t marks = pit_id_tags_like(tags, hash); marks; marks &= marks - 1) {
+    for (uint64_t marks = pit_id_tags_like(bucket->tags, hash); marks; marks &= marks - 1) {
         const uint32_t slot = bucket->slot[pit_id_tag_place(marks)];
         if (__builtin_expect(same(context, slot), 1))
             return slot;
     }
-    if (__builtin_expect(tags > PIT_ID_TAG_BITS || table->old, 0))
-        return pit_id_table_find_on(table, hash, same, context);
     return 0;
 }
+
+/* Whether there may be candidates elsewhere: somebody passed the bucket, or a doubling is under way. */
+static inline bool pit_id_table_goes_on(const struct pit_id_table *table, uint32_t hash)
+{
+    return __builtin_expect(table->buckets[hash >> table->shift].tags > PIT_ID_TAG_BITS || table->old, 0);
+}
+
+/* Candidates for a hash, wherever they are. */
+uint32_t pit_id_table_find(const struct pit_id_table *table, uint32_t hash,
+                           bool (*same)(const void *context, uint32_t slot), const void *context);
 
 /* The order that probably lives under the hash, or 0: a hint, without looking at the order. */
 static inline uint32_t pit_id_table_guess(const struct pit_id_table *table, uint32_t hash)

@@ -38,7 +38,7 @@ uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t
         return 0;
     uint64_t quantity = 0;
     for (uint32_t slot = level->head; slot; slot = book->pool.order[slot].next)
-        quantity += book->pool.order[slot].quantity;
+        quantity += book->pool.order[slot].is.quantity;
     return quantity;
 }
 
@@ -48,7 +48,7 @@ void pit_book_walk(const struct pit_book *book, enum pit_side side,
     const struct pit_ladder *ladder = &book->ladder[side];
     for (int64_t rank = book->best[side]; rank != PIT_RANK_NONE; rank = pit_ladder_below(ladder, rank)) {
         for (uint32_t slot = pit_ladder_level(ladder, rank)->head; slot; slot = book->pool.order[slot].next) {
-            const struct pit_resting_order order = pit_book_resting(book, slot);
+            const struct pit_resting_order order = book->pool.order[slot].is;
             if (!visit(context, &order))
                 return;
         }
@@ -65,7 +65,7 @@ struct tally {
 /* One order: in range, and found by its ids. */
 static const char *check_order(const struct pit_book *book, uint32_t slot, enum pit_side side, int64_t price)
 {
-    const struct pit_order *order = &book->pool.order[slot];
+    const struct pit_resting_order *order = &book->pool.order[slot].is;
     if (slot > book->pool.touched)
         return "book: a queue leads to a slot that was never in use";
     if (order->side != side || order->price != price)
@@ -95,7 +95,7 @@ static const char *check_queue(const struct pit_book *book, enum pit_side side, 
         if (++tally->orders > book->pool.count)
             return "book: more orders stand in line than are counted";
         tally->by_order_id += book->pool.order[slot].seat[PIT_BY_ORDER_ID] != PIT_ID_SEAT_NONE;
-        tally->by_client_id += book->pool.order[slot].client_id != 0;
+        tally->by_client_id += book->pool.order[slot].is.client_id != 0;
     }
     tally->levels++;
     return level->tail == before ? NULL : "book: a queue does not end at its tail";

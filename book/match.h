@@ -18,14 +18,13 @@ static inline void pit_book_match(struct pit_book *book, const struct pit_comman
     const uint8_t resting_side = aggressor->side ^ 1;
     for (uint32_t number = 0; aggressor->quantity && pit_book_crosses(book, aggressor->side, limit); number++) {
         const uint32_t slot = pit_ladder_level(&book->ladder[resting_side], book->best[resting_side])->head;
-        struct pit_order *order = &book->pool.order[slot];
-        const uint64_t quantity = smaller(aggressor->quantity, order->quantity);
-        order->quantity -= quantity;
+        struct pit_resting_order *maker = &book->pool.order[slot].is;
+        const uint64_t quantity = smaller(aggressor->quantity, maker->quantity);
+        maker->quantity -= quantity;
         aggressor->quantity -= quantity;
-        const struct pit_resting_order maker = pit_book_resting(book, slot);
-        if (!order->quantity)
+        pit_report_trade(sink, command, maker, aggressor, quantity, number);
+        if (!maker->quantity)
             pit_book_remove(book, slot);
-        pit_report_trade(sink, command, &maker, aggressor, quantity, number);
     }
 }
 
@@ -37,9 +36,9 @@ static inline bool pit_book_fillable(const struct pit_book *book, uint8_t side, 
     for (int64_t rank = book->best[side ^ 1]; rank + pit_rank(side, limit) >= 0;
          rank = pit_ladder_below(ladder, rank)) {
         for (uint32_t slot = pit_ladder_level(ladder, rank)->head; slot; slot = book->pool.order[slot].next) {
-            if (quantity <= book->pool.order[slot].quantity)
+            if (quantity <= book->pool.order[slot].is.quantity)
                 return true;
-            quantity -= book->pool.order[slot].quantity;
+            quantity -= book->pool.order[slot].is.quantity;
         }
     }
     return false;

@@ -14,7 +14,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "book/resting_order.h"
 #include "ring/check.h"
 
 /* The two ids an order is found by; each has a table of its own. */
@@ -24,17 +26,11 @@ enum pit_id_kind {
 };
 
 struct pit_order {
-    uint64_t order_id;
-    uint64_t client_id; /* 0 = none */
-    int64_t price;
-    uint64_t quantity; /* open lots, never 0 while it rests */
-    uint32_t account;
-    uint8_t side; /* enum pit_side */
-    uint8_t zero[3];
-    uint32_t next;    /* younger neighbour; of a free slot: the next free one */
-    uint32_t prev;    /* older neighbour */
-    uint32_t seat[2]; /* where the tables of its ids have it, by enum pit_id_kind (book/id_table.h) */
-    uint64_t zero_end;
+    struct pit_resting_order is; /* quantity is never 0 while it rests, and 0 while nobody has the slot */
+    uint32_t next;               /* younger neighbour; of a free slot: the next free one */
+    uint32_t prev;               /* older neighbour */
+    uint32_t seat[2];            /* where the tables of its ids have it, by enum pit_id_kind (book/id_table.h) */
+    uint64_t zero;
 };
 _Static_assert(sizeof(struct pit_order) == 64, "an order is one cache line");
 
@@ -42,6 +38,15 @@ struct pit_level {
     uint32_t head; /* oldest; 0: nobody stands here */
     uint32_t tail; /* youngest */
 };
+
+/* Two neighbouring words as one: a command is as fast as it stores little, for a core has one or two stores a cycle and
+ * retires them in order. A load of either word is served from the pending store of both; never load both after storing
+ * one. */
+static inline void pit_words_put(uint32_t *words, uint32_t first, uint32_t second)
+{
+    const uint64_t both = first | (uint64_t)second << 32; /* little-endian, as report.h asserts */
+    memcpy(words, &both, sizeof both);
+}
 
 struct pit_order_pool {
     struct pit_order *order;
@@ -67,33 +72,31 @@ static inline uint32_t pit_order_claim(struct pit_order_pool *pool)
 static inline void pit_order_release(struct pit_order_pool *pool, uint32_t slot)
 {
     pool->order[slot].next = pool->free;
-    pool->order[slot].quantity = 0;
+    pool->order[slot].is.quantity = 0;
     pool->free = slot;
     pool->count--;
 }
 
-/* Who has a neighbour on which side is a coin toss in a busy book. So nobody asks: slot 0, which is no order's, takes
- * what is written for a neighbour who is not there, and head and tail are chosen, not branched on. */
-
-/* Puts an order at the end of a level's queue. */
-static inline void pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot)
+/* Puts an order at the end of a level's queue. Returns its older neighbour: the caller writes its next (0) and prev. */
+static inline uint32_t pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
-    const uint32_t head = level->head, tail = level->tail;
-    orders[slot].next = 0;
-    orders[slot].prev = tail;
-    orders[tail].next = slot;
-    level->head = head ? head : slot;
+    const uint32_t tail = level->tail;
+    if (tail)
+        orders[tail].next = slot;
+    else
+        level->head = slot;
     level->tail = slot;
+    return tail;
 }
 
-/* Takes an order out of its level's queue, wherever it stands. Leaves head and tail 0 when it was the last. */
+/* Takes an order with a neighbour out of its level's queue. Whether it is the first or the last is anybody's guess, and
+ * not asked: slot 0, which is no order's, takes what is written for a neighbour who is not there. */
 static inline void pit_level_unlink(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
-    const uint32_t head = level->head, tail = level->tail, next = orders[slot].next, prev = orders[slot].prev;
+    const uint32_t next = orders[slot].next, prev = orders[slot].prev, head = level->head, tail = level->tail;
     orders[prev].next = next;
     orders[next].prev = prev;
-    level->head = prev ? head : next;
-    level->tail = next ? tail : prev;
+    pit_words_put(&level->head, prev ? head : next, next ? tail : prev);
 }
 
 #endif

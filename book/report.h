@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "book/block.h"
 #include "book/book.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "event words are put together from their fields");
@@ -19,19 +20,37 @@ static inline void pit_report_word(void *word, uint64_t value)
     memcpy(word, &value, sizeof value);
 }
 
+static inline void pit_report_rest(struct pit_event *event, const struct pit_command *command,
+                                   const struct pit_resting_order *subject, enum pit_event_kind kind,
+                                   enum pit_reason reason, uint32_t flags)
+{
+    event->time_ns = command->time_ns;
+    pit_report_word(&event->account, subject->account | (uint64_t)command->symbol << 32);
+    pit_report_word(&event->request, command->request | (uint64_t)kind << 32 | (uint64_t)subject->side << 40 |
+                                         (uint64_t)reason << 48 | (uint64_t)flags << 56);
+}
+
 static inline struct pit_event *pit_report(struct pit_event_sink *sink, const struct pit_command *command,
                                            const struct pit_resting_order *subject, enum pit_event_kind kind,
                                            enum pit_reason reason, uint32_t flags)
 {
     struct pit_event *event = pit_event_sink_claim(sink);
-    event->time_ns = command->time_ns;
     event->order_id = subject->order_id;
     event->client_id = subject->client_id;
     event->price = subject->price;
     event->quantity = subject->quantity;
-    pit_report_word(&event->account, subject->account | (uint64_t)command->symbol << 32);
-    pit_report_word(&event->request, command->request | (uint64_t)kind << 32 | (uint64_t)subject->side << 40 |
-                                         (uint64_t)reason << 48 | (uint64_t)flags << 56);
+    pit_report_rest(event, command, subject, kind, reason, flags);
+    return event;
+}
+
+/* The same of an order whose block lies in memory as it was stored last. */
+static inline struct pit_event *pit_report_block(struct pit_event_sink *sink, const struct pit_command *command,
+                                                 const struct pit_resting_order *subject, enum pit_event_kind kind,
+                                                 enum pit_reason reason, uint32_t flags)
+{
+    struct pit_event *event = pit_event_sink_claim(sink);
+    pit_block_copy(&event->order_id, &subject->order_id);
+    pit_report_rest(event, command, subject, kind, reason, flags);
     return event;
 }
 

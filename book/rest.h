@@ -2,66 +2,91 @@
 #ifndef PIT_BOOK_REST_H
 #define PIT_BOOK_REST_H
 
+#include "book/block.h"
 #include "book/state.h"
 
-/* Puts an order that has its price and quantity at the end of the queue there. */
-static inline void enter_queue(struct pit_book *book, uint32_t slot)
+/* Puts an order at the end of the queue at its price. Returns its older neighbour. */
+static inline uint32_t enter_queue(struct pit_book *book, uint32_t slot, uint8_t side, int64_t price)
 {
-    const struct pit_order *order = &book->pool.order[slot];
-    const int64_t rank = pit_rank(order->side, order->price);
-    int64_t *best = &book->best[order->side];
+    const int64_t rank = pit_rank(side, price);
+    int64_t *best = &book->best[side];
     *best = rank > *best ? rank : *best;
-    pit_level_append(pit_ladder_take(&book->ladder[order->side], rank, *best), book->pool.order, slot);
+    return pit_level_append(pit_ladder_take(&book->ladder[side], rank, *best), book->pool.order, slot);
 }
 
-/* Takes an order out of its queue. If nobody is left there, the price goes out of use; if it was the best, the next one
+/* Takes an order out of its queue. If it was alone there, the price goes out of use; if that was the best, the next one
  * becomes it. */
 static inline void leave_queue(struct pit_book *book, uint32_t slot)
 {
     const struct pit_order *order = &book->pool.order[slot];
-    const int64_t rank = pit_rank(order->side, order->price);
-    struct pit_ladder *ladder = &book->ladder[order->side];
+    const uint8_t side = order->is.side;
+    const int64_t rank = pit_rank(side, order->is.price);
+    struct pit_ladder *ladder = &book->ladder[side];
     struct pit_level *level = pit_ladder_level(ladder, rank);
-    pit_level_unlink(level, book->pool.order, slot);
-    if (level->head)
+    if (order->next | order->prev) {
+        pit_level_unlink(level, book->pool.order, slot);
         return;
+    }
+    *level = (struct pit_level){0};
     pit_ladder_drop(ladder, rank);
-    if (rank == book->best[order->side])
-        book->best[order->side] = pit_ladder_below(ladder, rank);
+    if (rank == book->best[side])
+        book->best[side] = pit_ladder_below(ladder, rank);
 }
 
-/* Enters an order that is no newcomer any more into the table of order ids, if it rests and is not in it. */
-static inline void let_old_one_in(struct pit_book *book, uint32_t slot)
+/* Enters an order that rests into the table of order ids: one in many of those that came with a client id, when it is a
+ * newcomer no more. */
+void pit_book_grow_old(struct pit_book *book, uint32_t slot);
+
+/* Makes an order a newcomer. */
+static inline void join_newcomers(struct pit_book *book, uint32_t slot, uint64_t order_id)
 {
-    struct pit_order *order = &book->pool.order[slot];
-    if (order->quantity && order->seat[PIT_BY_ORDER_ID] == PIT_ID_SEAT_NONE)
-        pit_id_table_insert(&book->by_order_id, pit_id_hash(&book->by_order_id, order->order_id, 0), slot,
-                            &order->seat[PIT_BY_ORDER_ID]);
+    const uint32_t place = pit_newcomer_place(order_id), before = book->newcomers.slot[place];
+    book->newcomers.slot[place] = slot;
+    if (__builtin_expect(pit_newcomer_rests(&book->pool.order[before], place), 0))
+        pit_book_grow_old(book, before);
 }
 
-/* Lets an order rest, behind everybody at its price. There must be room for it. client_hash: see pit_admit_new. */
+/* Gives an order that comes to rest in a slot its seats and its place in the queue. What it shows is written after: it
+ * is not looked at before. client_hash: see pit_admit_new. */
+static inline __attribute__((always_inline)) void settle(struct pit_book *book, uint32_t slot, uint64_t order_id,
+                                                         uint64_t client_id, uint8_t side, int64_t price,
+                                                         uint32_t client_hash)
+{
+    uint32_t by_order_id = PIT_ID_SEAT_NONE, by_client_id = PIT_ID_SEAT_NONE;
+    if (order_id > book->newest)
+        book->newest = order_id;
+    if (client_id) {
+        pit_id_table_insert(&book->by_client_id, client_hash, slot, &by_client_id);
+        join_newcomers(book, slot, order_id);
+    } else {
+        pit_id_table_insert(&book->by_order_id, pit_id_hash(&book->by_order_id, order_id, 0), slot, &by_order_id);
+    }
+    const uint32_t prev = enter_queue(book, slot, side, price);
+    struct pit_order *order = &book->pool.order[slot];
+    pit_words_put(&order->next, 0, prev);
+    pit_words_put(order->seat, by_order_id, by_client_id);
+}
+
+/* Lets an order rest, behind everybody at its price. There must be room for it. */
 static inline __attribute__((always_inline)) void
 pit_book_rest(struct pit_book *book, const struct pit_resting_order *resting, uint32_t client_hash)
 {
     const uint32_t slot = pit_order_claim(&book->pool);
-    struct pit_order *order = &book->pool.order[slot];
-    order->order_id = resting->order_id;
-    order->client_id = resting->client_id;
-    order->price = resting->price;
-    order->quantity = resting->quantity;
-    order->account = resting->account;
-    order->side = resting->side;
-    if (__builtin_expect(resting->order_id > book->newest, 1))
-        book->newest = resting->order_id;
-    if (resting->client_id) {
-        pit_id_table_insert(&book->by_client_id, client_hash, slot, &order->seat[PIT_BY_CLIENT_ID]);
-        order->seat[PIT_BY_ORDER_ID] = PIT_ID_SEAT_NONE;
-        let_old_one_in(book, pit_newcomers_add(&book->newcomers, resting->order_id, slot));
-    } else {
-        pit_id_table_insert(&book->by_order_id, pit_id_hash(&book->by_order_id, resting->order_id, 0), slot,
-                            &order->seat[PIT_BY_ORDER_ID]);
-    }
-    enter_queue(book, slot);
+    settle(book, slot, resting->order_id, resting->client_id, resting->side, resting->price, client_hash);
+    book->pool.order[slot].is = *resting;
+}
+
+/* Lets a NEW with a limit rest whole: what it says of itself is copied as a block. Returns the order. */
+static inline __attribute__((always_inline)) const struct pit_resting_order *
+pit_book_rest_whole(struct pit_book *book, const struct pit_command *command, uint32_t client_hash)
+{
+    const uint32_t slot = pit_order_claim(&book->pool), account = command->account, side = command->side;
+    const uint64_t order_id = command->sequence;
+    settle(book, slot, order_id, command->client_id, (uint8_t)side, command->price, client_hash);
+    struct pit_resting_order *order = &book->pool.order[slot].is;
+    pit_words_put(&order->account, account, side);
+    pit_block_named(&order->order_id, &command->order_id, order_id);
+    return order;
 }
 
 /* Takes a resting order out, with everything that leads to it. */
@@ -71,7 +96,7 @@ static inline __attribute__((always_inline)) void pit_book_remove(struct pit_boo
     const struct pit_order *order = &book->pool.order[slot];
     if (order->seat[PIT_BY_ORDER_ID] != PIT_ID_SEAT_NONE)
         pit_id_table_remove(&book->by_order_id, slot, order->seat[PIT_BY_ORDER_ID]);
-    if (order->client_id)
+    if (order->is.client_id)
         pit_id_table_remove(&book->by_client_id, slot, order->seat[PIT_BY_CLIENT_ID]);
     pit_order_release(&book->pool, slot);
 }
@@ -80,10 +105,12 @@ static inline __attribute__((always_inline)) void pit_book_remove(struct pit_boo
  * in use its place is the one the new price takes. */
 static inline void pit_book_move(struct pit_book *book, uint32_t slot, int64_t price, uint64_t quantity)
 {
+    struct pit_resting_order *order = &book->pool.order[slot].is;
     leave_queue(book, slot);
-    book->pool.order[slot].price = price;
-    book->pool.order[slot].quantity = quantity;
-    enter_queue(book, slot);
+    order->price = price;
+    order->quantity = quantity;
+    const uint32_t prev = enter_queue(book, slot, order->side, price);
+    pit_words_put(&book->pool.order[slot].next, 0, prev);
 }
 
 #endif

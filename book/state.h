@@ -36,20 +36,6 @@ static inline bool pit_book_crosses(const struct pit_book *book, uint8_t side, i
     return pit_rank(side, limit) + book->best[side ^ 1] >= 0;
 }
 
-/* The whole of a resting order. */
-static inline struct pit_resting_order pit_book_resting(const struct pit_book *book, uint32_t slot)
-{
-    const struct pit_order *order = &book->pool.order[slot];
-    return (struct pit_resting_order){
-        .order_id = order->order_id,
-        .client_id = order->client_id,
-        .price = order->price,
-        .quantity = order->quantity,
-        .account = order->account,
-        .side = order->side,
-    };
-}
-
 struct pit_key {
     const struct pit_order *orders;
     uint64_t id;
@@ -59,32 +45,36 @@ struct pit_key {
 static inline bool pit_has_order_id(const void *context, uint32_t slot)
 {
     const struct pit_key *key = context;
-    return key->orders[slot].order_id == key->id;
+    return key->orders[slot].is.order_id == key->id;
 }
 
 static inline bool pit_has_client_id(const void *context, uint32_t slot)
 {
     const struct pit_key *key = context;
-    return key->orders[slot].client_id == key->id && key->orders[slot].account == key->account;
+    return key->orders[slot].is.client_id == key->id && key->orders[slot].is.account == key->account;
 }
 
 /* The order that rests under an order id, or 0. */
 static inline uint32_t pit_book_find_order_id(const struct pit_book *book, uint64_t order_id)
 {
     const struct pit_key key = {.orders = book->pool.order, .id = order_id};
-    uint32_t slot =
+    const uint32_t slot =
         pit_id_table_find(&book->by_order_id, pit_id_hash(&book->by_order_id, order_id, 0), pit_has_order_id, &key);
-    if (slot)
-        return slot;
-    return pit_newcomers_find(&book->newcomers, book->pool.order, order_id);
+    return slot ? slot : pit_newcomers_find(&book->newcomers, book->pool.order, order_id);
 }
+
+/* pit_book_find_client_id beyond the id's own bucket. */
+uint32_t pit_book_find_client_id_on(const struct pit_book *book, uint64_t client_id, uint32_t account, uint32_t hash);
 
 /* The order that rests under a client id, or 0. hash: pit_book_client_hash of the two. */
 static inline uint32_t pit_book_find_client_id(const struct pit_book *book, uint64_t client_id, uint32_t account,
                                                uint32_t hash)
 {
     const struct pit_key key = {.orders = book->pool.order, .id = client_id, .account = account};
-    return pit_id_table_find(&book->by_client_id, hash, pit_has_client_id, &key);
+    const uint32_t slot = pit_id_table_look(&book->by_client_id, hash, pit_has_client_id, &key);
+    if (slot || !pit_id_table_goes_on(&book->by_client_id, hash))
+        return slot;
+    return pit_book_find_client_id_on(book, client_id, account, hash);
 }
 
 static inline uint32_t pit_book_client_hash(const struct pit_book *book, uint64_t client_id, uint32_t account)

@@ -23,7 +23,7 @@ static bool same(const void *context, uint32_t slot)
 static void check_slot(const struct desk_table *desk, uint32_t slot)
 {
     const struct key key = {.slot = slot};
-    assert_int_equal(pit_id_table_find(&desk->table, (uint32_t)desk->order[slot].order_id, same, &key),
+    assert_int_equal(pit_id_table_find(&desk->table, (uint32_t)desk->order[slot].is.order_id, same, &key),
                      desk->in[slot] ? slot : 0);
 }
 
@@ -61,7 +61,7 @@ static void run(uint32_t orders_max, uint32_t hash_bits, uint32_t steps, uint64_
             /* All ones: the run wraps around the end of every table. */
             if (random_below(random, 4) == 0)
                 hash = UINT32_MAX;
-            desk->order[slot].order_id = hash;
+            desk->order[slot].is.order_id = hash;
             assert_int_equal(pit_id_hash_of(&desk->table, slot), hash);
             pit_id_table_insert(&desk->table, hash, slot, &desk->order[slot].seat[PIT_BY_ORDER_ID]);
             count++;
@@ -115,7 +115,7 @@ static void doubling_keeps_every_order_findable(void **state)
     pit_id_table_create(&table, memory, MANY, PIT_BY_CLIENT_ID, orders, 0);
     const uint32_t start = pit_id_mask(table.shift) + 1;
     for (uint32_t slot = 1; slot <= MANY; slot++) {
-        orders[slot] = (struct pit_order){.client_id = slot, .account = 3};
+        orders[slot] = (struct pit_order){.is = {.client_id = slot, .account = 3}};
         pit_id_table_insert(&table, pit_id_hash(&table, slot, 3), slot, &orders[slot].seat[PIT_BY_CLIENT_ID]);
         for (uint32_t back = 0; back < 20 && back < slot; back++) {
             const struct key key = {.slot = slot - back * (slot / 20)};
@@ -130,7 +130,7 @@ static void doubling_keeps_every_order_findable(void **state)
 
 static void insert_hash(struct desk_table *desk, uint32_t slot, uint32_t hash)
 {
-    desk->order[slot].order_id = hash;
+    desk->order[slot].is.order_id = hash;
     pit_id_table_insert(&desk->table, hash, slot, &desk->order[slot].seat[PIT_BY_ORDER_ID]);
     desk->in[slot] = true;
 }
@@ -265,7 +265,7 @@ static uint64_t steps_to_find(uint64_t secret, const uint64_t *ids, uint32_t cou
     uint64_t steps = 0;
     pit_id_table_create(&table, memory, count, PIT_BY_CLIENT_ID, orders, secret);
     for (uint32_t slot = 1; slot <= count; slot++) {
-        orders[slot] = (struct pit_order){.client_id = ids[slot - 1], .account = 3};
+        orders[slot] = (struct pit_order){.is = {.client_id = ids[slot - 1], .account = 3}};
         pit_id_table_insert(&table, pit_id_hash(&table, ids[slot - 1], 3), slot, &orders[slot].seat[PIT_BY_CLIENT_ID]);
     }
     while (table.old)

@@ -1,0 +1,76 @@
+/* tools/adapter/only_reports.c - an engine that answers every message with one report and matches nothing: what
+ * carrying the reports costs by itself, and so the most that any engine can reach through the same outlet.
+ *
+ * Its reports are of the right kind and number, and wrong: the benchmark says so.
+ */
+#include <string.h>
+
+#include "tools/adapter/export.h"
+#include "tools/adapter/outlet.h"
+#include "tools/adapter/report.h"
+
+static struct pit_outlet *outlet;
+static struct pit_event_sink *sink;
+
+PIT_EXPORT void engine_init(uint64_t nonce, const struct pit_bench_outlet *table, void *handle)
+{
+    (void)nonce;
+    outlet = pit_outlet_open(table, handle);
+    sink = pit_outlet_sink(outlet);
+}
+
+PIT_EXPORT void engine_shutdown(void)
+{
+    pit_outlet_close(outlet);
+}
+
+static inline void report(enum pit_event_kind kind, uint64_t id, uint64_t number, int64_t price, uint64_t quantity)
+{
+    struct pit_event *event = pit_event_sink_claim(sink);
+    event->time_ns = number;
+    event->order_id = id;
+    event->client_id = id;
+    event->price = price;
+    event->quantity = quantity;
+    const uint64_t words[2] = {PIT_BENCH_ACCOUNT, (uint64_t)kind << 32 | (uint64_t)PIT_EVENT_LAST << 56};
+    memcpy(&event->account, &words[0], sizeof words[0]);
+    memcpy(&event->request, &words[1], sizeof words[1]);
+    pit_outlet_message_done(outlet);
+}
+
+PIT_EXPORT void engine_on_new_order(const struct pit_bench_new *order)
+{
+    report(PIT_EVENT_ACCEPTED, order->id, order->number, order->price, order->quantity);
+}
+
+PIT_EXPORT void engine_on_cancel(const struct pit_bench_cancel *cancel)
+{
+    report(PIT_EVENT_CANCELLED, cancel->id, cancel->number, 0, 0);
+}
+
+PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
+{
+    report(PIT_EVENT_REPLACED, modify->id, modify->number, modify->price, modify->quantity);
+}
+
+PIT_EXPORT void engine_flush(void)
+{
+    pit_outlet_publish(outlet);
+}
+
+PIT_EXPORT int64_t engine_query_best_bid(void)
+{
+    return INT64_MIN;
+}
+
+PIT_EXPORT int64_t engine_query_best_ask(void)
+{
+    return INT64_MAX;
+}
+
+PIT_EXPORT uint64_t engine_query_depth_at(int64_t price, uint8_t side)
+{
+    (void)price;
+    (void)side;
+    return 0;
+}
