@@ -66,11 +66,17 @@ struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit
     return book;
 }
 
-__attribute__((noinline, cold)) void pit_book_grow_old(struct pit_book *book, uint32_t slot)
+__attribute__((noinline, cold)) void pit_book_grow_old(struct pit_book *book, enum pit_id_kind kind, uint32_t slot)
 {
-    struct pit_order *order = &book->pool.order[slot];
-    pit_id_table_insert(&book->by_order_id, pit_id_hash(&book->by_order_id, order->is.order_id, 0), slot,
-                        &order->seat[PIT_BY_ORDER_ID]);
+    struct pit_id_table *table = kind == PIT_BY_ORDER_ID ? &book->by_order_id : &book->by_client_id;
+    pit_id_table_insert(table, pit_id_hash_of(table, slot), slot, &book->pool.order[slot].seat[kind]);
+}
+
+__attribute__((noinline, cold)) uint32_t pit_book_find_order_id_on(const struct pit_book *book, uint64_t order_id,
+                                                                   uint32_t hash)
+{
+    const struct pit_key key = {.orders = book->pool.order, .id = order_id};
+    return pit_id_table_find(&book->by_order_id, hash, pit_has_order_id, &key);
 }
 
 __attribute__((noinline, cold)) uint32_t pit_book_find_client_id_on(const struct pit_book *book, uint64_t client_id,
@@ -264,31 +270,35 @@ void pit_book_apply(struct pit_book *book, const struct pit_command *command, st
         pit_report_rejected(sink, command, PIT_REASON_BAD_KIND);
 }
 
-/* The order that a command names, by the look of the tables alone. */
-static uint32_t guess_named(const struct pit_book *book, const struct pit_command *command)
+/* Asks for the order that a command names: the newcomer's in its place, and the one that the table's look is for. */
+static void prefetch_named(const struct pit_book *book, const struct pit_command *command)
 {
-    if (command->order_id)
-        return pit_id_table_guess(&book->by_order_id, pit_id_hash(&book->by_order_id, command->order_id, 0));
-    return pit_id_table_guess(&book->by_client_id, pit_book_client_hash(book, command->client_id, command->account));
+    uint32_t newcomer, old;
+    if (command->order_id) {
+        newcomer = book->newcomers[PIT_BY_ORDER_ID].slot[pit_newcomer_place_of_order_id(command->order_id)];
+        old = pit_id_table_guess(&book->by_order_id, pit_id_hash(&book->by_order_id, command->order_id, 0));
+    } else {
+        const uint32_t hash = pit_book_client_hash(book, command->client_id, command->account);
+        newcomer = book->newcomers[PIT_BY_CLIENT_ID].slot[pit_newcomer_place_of_hash(hash)];
+        old = pit_id_table_guess(&book->by_client_id, hash);
+    }
+    __builtin_prefetch(&book->pool.order[newcomer]);
+    __builtin_prefetch(&book->pool.order[old]);
 }
 
 void pit_book_prefetch(const struct pit_book *book, const struct pit_command *command)
 {
-    uint32_t slot;
     switch (command->kind) {
     case PIT_COMMAND_NEW:
         if (command->client_id)
             pit_id_table_prefetch(&book->by_client_id,
                                   pit_book_client_hash(book, command->client_id, command->account));
-        else
-            pit_id_table_prefetch(&book->by_order_id, pit_id_hash(&book->by_order_id, command->sequence, 0));
         pit_ladder_prefetch(&book->ladder[command->side & 1], pit_rank(command->side & 1, command->price));
         break;
     case PIT_COMMAND_CANCEL:
     case PIT_COMMAND_REDUCE:
     case PIT_COMMAND_REPLACE:
-        slot = guess_named(book, command);
-        __builtin_prefetch(&book->pool.order[slot]);
+        prefetch_named(book, command);
         break;
     default:
         break;

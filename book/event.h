@@ -101,14 +101,16 @@ struct pit_event_sink {
 
 /* A slot was last read on another core. The line is asked for, to be written, so many events before it is needed: a
  * core retires its stores in order, and behind one whose line is far away all the others would wait. */
-#define PIT_EVENT_SINK_AHEAD 16u
+#define PIT_EVENT_SINK_AHEAD 48u
 
 static inline struct pit_event *pit_event_sink_claim(struct pit_event_sink *sink)
 {
     if (__builtin_expect(sink->next == sink->limit, 0))
         sink->make_room(sink);
-    __builtin_prefetch(&sink->slots[(sink->next + PIT_EVENT_SINK_AHEAD) & sink->mask], 1);
-    return &sink->slots[sink->next++ & sink->mask];
+    struct pit_event *event = &sink->slots[sink->next++ & sink->mask];
+    /* Near the end of the slots this is a line behind them, which is asked for in vain. */
+    __builtin_prefetch((const void *)((uintptr_t)event + PIT_EVENT_SINK_AHEAD * sizeof *event), 1);
+    return event;
 }
 
 #endif

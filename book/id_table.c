@@ -75,10 +75,11 @@ static void go_on_doubling(struct pit_id_table *table)
 
 void pit_id_table_care(struct pit_id_table *table)
 {
-    /* A doubling takes two inserts a bucket and the next one comes after three: it is over by then. */
+    /* A doubling takes one insert for two buckets and the next one comes after three for each: it is over by then. */
     if (!table->old)
         start_doubling(table);
-    go_on_doubling(table);
+    for (uint32_t step = 0; step < PIT_ID_TABLE_STEPS && table->old; step++)
+        go_on_doubling(table);
     set_care(table);
 }
 

@@ -12,8 +12,8 @@
  * could guess wrong; and a bucket that an order leaves is as if it had never been there. An order knows its place.
  *
  * The table starts small and doubles as orders come to rest, so that a quiet book stays within a few cache lines
- * whatever its limit. Doubling is spread over the following inserts, one bucket each: there is never a pause. While it
- * lasts an id is in the old table or in the new one.
+ * whatever its limit. Doubling is spread over the following inserts, a few buckets each: there is never a pause. While
+ * it lasts an id is in the old table or in the new one.
  *
  * Nothing ever walks the table to decide anything: its order is invisible. So the hash may have a secret in it: without
  * one, a client who knows this file can choose ids that all stand in one run, and every lookup near it becomes linear.
@@ -32,6 +32,7 @@
 
 #define PIT_ID_BUCKET_ORDERS 6u
 #define PIT_ID_TABLE_FILL 3u   /* orders a bucket, over the whole table, at which it doubles */
+#define PIT_ID_TABLE_STEPS 4u  /* of a doubling, an insert: a search has two tables to look at until it is over */
 #define PIT_ID_TABLE_START 64u /* buckets of a fresh table, where the limit does not ask for fewer */
 
 #define PIT_ID_TAG_BITS UINT64_C(0x0000ffffffffffff) /* of all six */

@@ -94,8 +94,8 @@ static const char *check_queue(const struct pit_book *book, enum pit_side side, 
             return "book: a queue's links disagree";
         if (++tally->orders > book->pool.count)
             return "book: more orders stand in line than are counted";
-        tally->by_order_id += book->pool.order[slot].seat[PIT_BY_ORDER_ID] != PIT_ID_SEAT_NONE;
-        tally->by_client_id += book->pool.order[slot].is.client_id != 0;
+        tally->by_order_id += pit_seat_in_table(book->pool.order[slot].seat[PIT_BY_ORDER_ID]);
+        tally->by_client_id += pit_seat_in_table(book->pool.order[slot].seat[PIT_BY_CLIENT_ID]);
     }
     tally->levels++;
     return level->tail == before ? NULL : "book: a queue does not end at its tail";

@@ -1,10 +1,10 @@
-/* book/newcomers.h - orders with a client id that came to rest a moment ago.
+/* book/newcomers.h - orders that came to rest a moment ago, by one of their ids.
  *
- * Most orders leave soon after they came, and those that have a client id are mostly named by it. So the table of order
- * ids does without them at first. A newcomer's slot stands in a place that its order id names, until another comes
- * whose id names the same: then, if it still rests, the table of order ids takes it in.
+ * Most orders leave soon after they came. So the table of an id (book/id_table.h), which grows with the book and is
+ * soon too large for the nearest cache, does without them at first. A newcomer's slot stands in a place that its id
+ * names, until another comes whose id names the same: then, if it still rests, the table takes it in.
  *
- *   place of the order id ──▶ slot ──▶ order: the same id, it rests, and it has no seat in the table
+ *   id ──▶ place ──▶ slot ──▶ order: is it this id's, and does it rest?
  *
  * Writer:   the owner of the book.
  * Progress: one look.
@@ -16,39 +16,50 @@
 
 #include "book/id_table.h"
 
-#define PIT_NEWCOMERS_LOG2 8u
+#define PIT_NEWCOMERS_LOG2 9u
 #define PIT_NEWCOMERS (1u << PIT_NEWCOMERS_LOG2)
+
+/* A newcomer's seat: this and its place. */
+#define PIT_ID_SEAT_NEWCOMER 0xc0000000u
+_Static_assert(PIT_ORDERS_MAX * 8u + PIT_ID_SEAT_BEHIND <= PIT_ID_SEAT_NEWCOMER, "no seat in a table looks like one");
 
 struct pit_newcomers {
     uint32_t slot[PIT_NEWCOMERS]; /* 0: nobody; or an order that has gone since, and perhaps another in its slot */
 };
 
-/* Order ids are sequences: those of one book may have any distance, so they are mixed. */
-static inline uint32_t pit_newcomer_place(uint64_t order_id)
+/* The place of an order id. They are sequences: those of one book may have any distance, so they are mixed. */
+static inline uint32_t pit_newcomer_place_of_order_id(uint64_t order_id)
 {
     return (uint32_t)(order_id * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PIT_NEWCOMERS_LOG2));
 }
 
-/* The slot in an order id's place. */
-static inline uint32_t *pit_newcomer_slot(struct pit_newcomers *newcomers, uint64_t order_id)
+/* The place of a client id: of its hash in the table. */
+static inline uint32_t pit_newcomer_place_of_hash(uint32_t hash)
 {
-    return &newcomers->slot[pit_newcomer_place(order_id)];
+    return hash >> (32 - PIT_NEWCOMERS_LOG2);
 }
 
-/* Whether the order whose slot stands in a place is still the newcomer who was put there: whoever has that slot and
- * that place was put there last. Most often it has gone; one question finds that out, not three. */
-static inline bool pit_newcomer_rests(const struct pit_order *order, uint32_t place)
+static inline uint32_t pit_newcomer_seat(uint32_t place)
 {
-    return ((pit_newcomer_place(order->is.order_id) ^ place) | (uint32_t)(order->is.quantity == 0) |
-            ~order->seat[PIT_BY_ORDER_ID]) == 0;
+    return PIT_ID_SEAT_NEWCOMER | place;
 }
 
-/* The slot of the newcomer that rests under this id, or 0. */
-static inline uint32_t pit_newcomers_find(const struct pit_newcomers *newcomers, const struct pit_order *orders,
-                                          uint64_t order_id)
+/* True for a seat that is in the table. */
+static inline bool pit_seat_in_table(uint32_t seat)
 {
-    const uint32_t slot = newcomers->slot[pit_newcomer_place(order_id)];
-    return orders[slot].is.order_id == order_id && orders[slot].is.quantity != 0 ? slot : 0;
+    return seat < PIT_ID_SEAT_NEWCOMER;
+}
+
+/* Puts an order into a place; its owner gives it the seat. Returns who was there, if that one is still a newcomer and
+ * rests, for the table to take in, otherwise 0. Most often he has gone: one question finds that out, not two. */
+static inline uint32_t pit_newcomers_join(struct pit_newcomers *newcomers, const struct pit_order *orders,
+                                          enum pit_id_kind kind, uint32_t place, uint32_t slot)
+{
+    const uint32_t before = newcomers->slot[place];
+    const struct pit_order *order = &orders[before];
+    newcomers->slot[place] = slot;
+    const uint32_t gone = (order->seat[kind] ^ pit_newcomer_seat(place)) | (uint32_t)(order->is.quantity == 0);
+    return __builtin_expect(gone == 0, 0) ? before : 0;
 }
 
 #endif

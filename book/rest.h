@@ -33,17 +33,16 @@ static inline void leave_queue(struct pit_book *book, uint32_t slot)
         book->best[side] = pit_ladder_below(ladder, rank);
 }
 
-/* Enters an order that rests into the table of order ids: one in many of those that came with a client id, when it is a
- * newcomer no more. */
-void pit_book_grow_old(struct pit_book *book, uint32_t slot);
+/* Enters an order into a table: one in many, a newcomer no more and still there. */
+void pit_book_grow_old(struct pit_book *book, enum pit_id_kind kind, uint32_t slot);
 
-/* Makes an order a newcomer. */
-static inline void join_newcomers(struct pit_book *book, uint32_t slot, uint64_t order_id)
+/* Makes an order a newcomer. Returns its seat. */
+static inline uint32_t join_newcomers(struct pit_book *book, enum pit_id_kind kind, uint32_t place, uint32_t slot)
 {
-    const uint32_t place = pit_newcomer_place(order_id), before = book->newcomers.slot[place];
-    book->newcomers.slot[place] = slot;
-    if (__builtin_expect(pit_newcomer_rests(&book->pool.order[before], place), 0))
-        pit_book_grow_old(book, before);
+    const uint32_t before = pit_newcomers_join(&book->newcomers[kind], book->pool.order, kind, place, slot);
+    if (__builtin_expect(before, 0))
+        pit_book_grow_old(book, kind, before);
+    return pit_newcomer_seat(place);
 }
 
 /* Gives an order that comes to rest in a slot its seats and its place in the queue. What it shows is written after: it
@@ -52,15 +51,12 @@ static inline __attribute__((always_inline)) void settle(struct pit_book *book, 
                                                          uint64_t client_id, uint8_t side, int64_t price,
                                                          uint32_t client_hash)
 {
-    uint32_t by_order_id = PIT_ID_SEAT_NONE, by_client_id = PIT_ID_SEAT_NONE;
     if (order_id > book->newest)
         book->newest = order_id;
-    if (client_id) {
-        pit_id_table_insert(&book->by_client_id, client_hash, slot, &by_client_id);
-        join_newcomers(book, slot, order_id);
-    } else {
-        pit_id_table_insert(&book->by_order_id, pit_id_hash(&book->by_order_id, order_id, 0), slot, &by_order_id);
-    }
+    const uint32_t by_order_id = join_newcomers(book, PIT_BY_ORDER_ID, pit_newcomer_place_of_order_id(order_id), slot);
+    uint32_t by_client_id = PIT_ID_SEAT_NONE;
+    if (client_id)
+        by_client_id = join_newcomers(book, PIT_BY_CLIENT_ID, pit_newcomer_place_of_hash(client_hash), slot);
     const uint32_t prev = enter_queue(book, slot, side, price);
     struct pit_order *order = &book->pool.order[slot];
     pit_words_put(&order->next, 0, prev);
@@ -94,9 +90,9 @@ static inline __attribute__((always_inline)) void pit_book_remove(struct pit_boo
 {
     leave_queue(book, slot);
     const struct pit_order *order = &book->pool.order[slot];
-    if (order->seat[PIT_BY_ORDER_ID] != PIT_ID_SEAT_NONE)
+    if (__builtin_expect(pit_seat_in_table(order->seat[PIT_BY_ORDER_ID]), 0))
         pit_id_table_remove(&book->by_order_id, slot, order->seat[PIT_BY_ORDER_ID]);
-    if (order->is.client_id)
+    if (__builtin_expect(pit_seat_in_table(order->seat[PIT_BY_CLIENT_ID]), 0))
         pit_id_table_remove(&book->by_client_id, slot, order->seat[PIT_BY_CLIENT_ID]);
     pit_order_release(&book->pool, slot);
 }

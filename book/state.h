@@ -24,9 +24,9 @@ struct pit_book {
     struct pit_ladder ladder[2]; /* by side */
     struct pit_order_pool pool;
     struct pit_id_table by_order_id;  /* but for newcomers */
-    struct pit_id_table by_client_id; /* orders with a client id: (account, client id) */
+    struct pit_id_table by_client_id; /* orders with a client id: (account, client id); but for newcomers */
     struct pit_symbol_definition definition;
-    struct pit_newcomers newcomers;
+    struct pit_newcomers newcomers[2]; /* by enum pit_id_kind */
 };
 
 /* True when an order of `side` that may trade up to (down to) limit meets the best of the other side: their ranks have
@@ -54,23 +54,32 @@ static inline bool pit_has_client_id(const void *context, uint32_t slot)
     return key->orders[slot].is.client_id == key->id && key->orders[slot].is.account == key->account;
 }
 
+/* The two functions below beyond the id's own bucket. */
+uint32_t pit_book_find_order_id_on(const struct pit_book *book, uint64_t order_id, uint32_t hash);
+uint32_t pit_book_find_client_id_on(const struct pit_book *book, uint64_t client_id, uint32_t account, uint32_t hash);
+
 /* The order that rests under an order id, or 0. */
 static inline uint32_t pit_book_find_order_id(const struct pit_book *book, uint64_t order_id)
 {
     const struct pit_key key = {.orders = book->pool.order, .id = order_id};
-    const uint32_t slot =
-        pit_id_table_find(&book->by_order_id, pit_id_hash(&book->by_order_id, order_id, 0), pit_has_order_id, &key);
-    return slot ? slot : pit_newcomers_find(&book->newcomers, book->pool.order, order_id);
+    const uint32_t newcomer = book->newcomers[PIT_BY_ORDER_ID].slot[pit_newcomer_place_of_order_id(order_id)];
+    if (pit_has_order_id(&key, newcomer) && book->pool.order[newcomer].is.quantity)
+        return newcomer;
+    const uint32_t hash = pit_id_hash(&book->by_order_id, order_id, 0);
+    const uint32_t slot = pit_id_table_look(&book->by_order_id, hash, pit_has_order_id, &key);
+    if (slot || !pit_id_table_goes_on(&book->by_order_id, hash))
+        return slot;
+    return pit_book_find_order_id_on(book, order_id, hash);
 }
-
-/* pit_book_find_client_id beyond the id's own bucket. */
-uint32_t pit_book_find_client_id_on(const struct pit_book *book, uint64_t client_id, uint32_t account, uint32_t hash);
 
 /* The order that rests under a client id, or 0. hash: pit_book_client_hash of the two. */
 static inline uint32_t pit_book_find_client_id(const struct pit_book *book, uint64_t client_id, uint32_t account,
                                                uint32_t hash)
 {
     const struct pit_key key = {.orders = book->pool.order, .id = client_id, .account = account};
+    const uint32_t newcomer = book->newcomers[PIT_BY_CLIENT_ID].slot[pit_newcomer_place_of_hash(hash)];
+    if (pit_has_client_id(&key, newcomer) && book->pool.order[newcomer].is.quantity)
+        return newcomer;
     const uint32_t slot = pit_id_table_look(&book->by_client_id, hash, pit_has_client_id, &key);
     if (slot || !pit_id_table_goes_on(&book->by_client_id, hash))
         return slot;

@@ -1,8 +1,11 @@
 /* tools/adapter/engine.c - a public benchmark drives one book of the pipeline (docs/benchmark.md).
  *
- * Every message is one command, applied before the call returns. The book differs from what the benchmark asks for in
- * one point: an order whose modification neither changes its price nor adds to it keeps its place in the queue. Such an
- * order is taken out and put in again, so that it loses it.
+ * Every message is one command, applied before the call returns. As the gateway does in the pipeline, the benchmark's
+ * preparation makes commands of the messages before they are due; a message that was not prepared is made one when it
+ * comes.
+ *
+ * The book differs from what the benchmark asks for in one point: an order whose modification neither changes its price
+ * nor adds to it keeps its place in the queue. Such an order is taken out and put in again, so that it loses it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,13 +29,24 @@ static const struct pit_symbol_definition symbol = {
     .lot_mantissa = 1,
 };
 
+/* Line 0 of a command: all that is prepared, and all that the book looks at. */
+struct line {
+    _Alignas(64) uint8_t bytes[64];
+};
+
+#define PREPARED_MAX (1u << 24)
+#define SEQUENCES 2u /* a message may take: see requeue */
+
 static struct pit_engine {
-    struct pit_command command; /* the next one; line 1 and what no message sets stay 0 */
     struct pit_book *book;
     struct pit_event_sink *sink;
     struct pit_outlet *outlet;
+    struct pit_command command; /* of a message that was not prepared; line 1 stays 0 */
+    struct line *prepared;      /* in the order of the messages */
+    uint32_t prepared_count;
+    uint32_t next;     /* message, of those prepared; all of them come before any other */
+    uint64_t sequence; /* of the command made last */
     struct pit_arena *arena;
-    uint64_t refused; /* new orders, which the benchmark has no report for */
 } engine;
 
 static void give_up(const char *why)
@@ -41,18 +55,25 @@ static void give_up(const char *why)
     abort();
 }
 
+static void *take(size_t bytes)
+{
+    void *memory = pit_arena_take(engine.arena, bytes, 128);
+    if (!memory)
+        give_up("no memory");
+    return memory;
+}
+
 PIT_EXPORT void engine_init(uint64_t nonce, const struct pit_bench_outlet *table, void *handle)
 {
     engine = (struct pit_engine){0};
+    const size_t bytes = pit_book_bytes(&symbol);
     const struct pit_arena_options options = {
-        .name = "book", .node = PIT_ARENA_NODE_ANY, .huge = true, .prefault_bytes_max = SIZE_MAX};
+        .name = "book", .node = PIT_ARENA_NODE_ANY, .huge = true, .prefault_bytes_max = 2 * bytes};
     struct pit_error error = {0};
     if (pit_arena_create(&engine.arena, &options, &error))
         give_up(error.text);
-    void *memory = pit_arena_take(engine.arena, pit_book_bytes(&symbol), 128);
-    if (!memory)
-        give_up("no memory for the book");
-    engine.book = pit_book_create(memory, 0, &symbol, nonce);
+    engine.book = pit_book_create(take(bytes), 0, &symbol, nonce);
+    engine.prepared = take(PREPARED_MAX * sizeof(struct line)); /* touched as messages are prepared */
     engine.outlet = pit_outlet_open(table, handle);
     engine.sink = pit_outlet_sink(engine.outlet);
 }
@@ -61,62 +82,108 @@ PIT_EXPORT void engine_shutdown(void)
 {
     pit_outlet_close(engine.outlet);
     pit_arena_destroy(engine.arena);
-    if (engine.refused)
-        fprintf(stderr, "pitline adapter: %llu new orders were refused, without a report\n",
-                (unsigned long long)engine.refused);
     engine = (struct pit_engine){0};
 }
 
-/* Applies the command in its place, and returns its last event. Kind, side and time in force are stored as one word, as
- * which the book reads them: it would wait for bytes to leave the store buffer. */
-static inline __attribute__((always_inline)) const struct pit_event *
-apply(enum pit_command_kind kind, uint8_t side, enum pit_tif tif, uint64_t id, uint64_t number)
+/* Fills what every command has. Kind, side and time in force are stored as one word, as which the book reads them: it
+ * would wait for bytes to leave the store buffer. */
+static struct pit_command *name(struct pit_command *command, enum pit_command_kind kind, uint8_t side, enum pit_tif tif,
+                                uint64_t id, uint64_t number)
 {
-    struct pit_command *command = &engine.command;
-    command->sequence++;
+    command->sequence = engine.sequence += SEQUENCES;
     command->time_ns = number;
     const uint32_t manner = (uint32_t)kind | (uint32_t)side << 8 | (uint32_t)tif << 16;
     memcpy(&command->kind, &manner, sizeof manner);
     pit_bench_name_order(command, id);
+    return command;
+}
+
+static const struct pit_command *make_new(struct pit_command *command, const struct pit_bench_new *order)
+{
+    command->price = order->price;
+    command->quantity = order->quantity;
+    return name(command, PIT_COMMAND_NEW, order->side, order->ioc ? PIT_TIF_IOC : PIT_TIF_GTC, order->id,
+                order->number);
+}
+
+static const struct pit_command *make_cancel(struct pit_command *command, const struct pit_bench_cancel *cancel)
+{
+    return name(command, PIT_COMMAND_CANCEL, 0, PIT_TIF_GTC, cancel->id, cancel->number);
+}
+
+static const struct pit_command *make_replace(struct pit_command *command, const struct pit_bench_modify *modify)
+{
+    command->price = modify->price;
+    command->quantity = modify->quantity;
+    return name(command, PIT_COMMAND_REPLACE, 0, PIT_TIF_GTC, modify->id, modify->number);
+}
+
+PIT_EXPORT void engine_prebuild(uint8_t kind, const void *message)
+{
+    if (engine.prepared_count == PREPARED_MAX)
+        return;
+    struct pit_command *command = (struct pit_command *)&engine.prepared[engine.prepared_count++];
+    if (kind == PIT_BENCH_MESSAGE_NEW)
+        make_new(command, message);
+    else if (kind == PIT_BENCH_MESSAGE_CANCEL)
+        make_cancel(command, message);
+    else
+        make_replace(command, message);
+}
+
+/* The next message's command if it was prepared, otherwise NULL. */
+static inline const struct pit_command *prepared(void)
+{
+    if (__builtin_expect(engine.next == engine.prepared_count, 0))
+        return NULL;
+    return (const struct pit_command *)&engine.prepared[engine.next++];
+}
+
+/* Its kind is known here: the book need not ask. */
+static inline __attribute__((always_inline)) void apply(const struct pit_command *command, enum pit_command_kind kind)
+{
+    if (command->kind != kind)
+        __builtin_unreachable();
     pit_book_apply(engine.book, command, engine.sink);
-    return &engine.sink->slots[(engine.sink->next - 1) & engine.sink->mask];
 }
 
 PIT_EXPORT void engine_on_new_order(const struct pit_bench_new *order)
 {
-    struct pit_command *command = &engine.command;
-    command->price = order->price;
-    command->quantity = order->quantity;
-    const enum pit_tif tif = order->ioc ? PIT_TIF_IOC : PIT_TIF_GTC;
-    if (apply(PIT_COMMAND_NEW, order->side, tif, order->id, order->number)->kind == PIT_EVENT_REJECTED)
-        engine.refused++;
+    const struct pit_command *command = prepared();
+    apply(command ? command : make_new(&engine.command, order), PIT_COMMAND_NEW);
     pit_outlet_message_done(engine.outlet);
 }
 
 PIT_EXPORT void engine_on_cancel(const struct pit_bench_cancel *cancel)
 {
-    apply(PIT_COMMAND_CANCEL, 0, PIT_TIF_GTC, cancel->id, cancel->number);
+    const struct pit_command *command = prepared();
+    apply(command ? command : make_cancel(&engine.command, cancel), PIT_COMMAND_CANCEL);
     pit_outlet_message_done(engine.outlet);
 }
 
-/* Out and in again, at the price and quantity it has: nothing trades, and nothing is reported. */
-static void requeue(const struct pit_bench_modify *modify)
+/* Out and in again, at the price and quantity it has: nothing trades, and nothing is reported. The order's new id is
+ * the sequence that was left free for it. */
+static __attribute__((noinline)) void requeue(const struct pit_command *replace, uint8_t side)
 {
-    struct pit_command *command = &engine.command;
-    command->request = PIT_BENCH_REQUEUE;
-    apply(PIT_COMMAND_CANCEL, 0, PIT_TIF_GTC, modify->id, modify->number);
-    apply(PIT_COMMAND_NEW, modify->side, PIT_TIF_GTC, modify->id, modify->number);
-    command->request = PIT_BENCH_MESSAGE;
+    struct pit_command again = *replace; /* line 0; nobody looks at line 1 */
+    again.request = PIT_BENCH_REQUEUE;
+    again.kind = PIT_COMMAND_CANCEL;
+    apply(&again, PIT_COMMAND_CANCEL);
+    again.sequence++;
+    again.kind = PIT_COMMAND_NEW;
+    again.side = side;
+    apply(&again, PIT_COMMAND_NEW);
 }
 
 PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
 {
-    struct pit_command *command = &engine.command;
-    command->price = modify->price;
-    command->quantity = modify->quantity;
-    const struct pit_event *last = apply(PIT_COMMAND_REPLACE, 0, PIT_TIF_GTC, modify->id, modify->number);
+    const struct pit_command *command = prepared();
+    if (!command)
+        command = make_replace(&engine.command, modify);
+    apply(command, PIT_COMMAND_REPLACE);
+    const struct pit_event *last = &engine.sink->slots[(engine.sink->next - 1) & engine.sink->mask];
     if (__builtin_expect(last->kind == PIT_EVENT_REPLACED && last->flags & PIT_EVENT_KEPT, 0))
-        requeue(modify);
+        requeue(command, modify->side);
     pit_outlet_message_done(engine.outlet);
 }
 

@@ -11,6 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum pit_bench_message_kind {
+    PIT_BENCH_MESSAGE_NEW = 0,
+    PIT_BENCH_MESSAGE_CANCEL = 1,
+    PIT_BENCH_MESSAGE_MODIFY = 2,
+};
+
 struct pit_bench_new {
     uint64_t id;     /* the order's; it may come again once the order is gone */
     uint64_t number; /* of the message, rising */
@@ -78,6 +84,10 @@ _Static_assert(sizeof(struct pit_bench_report) == 64 && offsetof(struct pit_benc
 /* nonce: a random number. outlet and handle: where reports go. */
 void engine_init(uint64_t nonce, const struct pit_bench_outlet *outlet, void *handle);
 void engine_shutdown(void);
+
+/* Called for every message, in order, before the first of the functions below: a message may be translated here, and
+ * nothing else. kind: enum pit_bench_message_kind. message: struct pit_bench_new, _cancel or _modify. */
+void engine_prebuild(uint8_t kind, const void *message);
 
 void engine_on_new_order(const struct pit_bench_new *order);
 void engine_on_cancel(const struct pit_bench_cancel *cancel);

@@ -16,7 +16,8 @@
 struct pit_outlet {
     _Alignas(128) struct pit_event slots[SLOTS];
     struct pit_event_sink sink;
-    uint64_t pushed; /* events before this one are in the queue */
+    uint64_t pushed;  /* events before this one are in the queue */
+    uint64_t refused; /* new orders */
     const struct pit_bench_outlet *table;
     void *handle;
     _Alignas(64) struct pit_bench_report reports[SLOTS];
@@ -45,6 +46,7 @@ struct pit_outlet *pit_outlet_open(const struct pit_bench_outlet *table, void *h
 
 void pit_outlet_close(struct pit_outlet *outlet)
 {
+    pit_bench_tell_refused(outlet->refused);
     free(outlet);
 }
 
@@ -70,7 +72,7 @@ void pit_outlet_publish(struct pit_outlet *outlet)
 {
     uint32_t count = 0;
     for (; outlet->pushed != outlet->sink.next; outlet->pushed++)
-        count += pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &outlet->reports[count]);
+        count += pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &outlet->reports[count], &outlet->refused);
     for (uint32_t i = 0; i < count; i++)
         push(outlet, &outlet->reports[i]);
 }

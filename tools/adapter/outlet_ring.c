@@ -21,6 +21,7 @@ struct pit_outlet {
     uint32_t room_min;  /* how much must be free before a full ring is written to again */
     /* The other thread's. */
     _Alignas(PIT_SEQUENCE_BYTES) struct pit_ring_reader reader;
+    uint64_t refused; /* new orders */
     struct pit_arena *arena;
 };
 
@@ -96,6 +97,7 @@ static void *create(uint32_t reports_min)
 static void destroy(void *handle)
 {
     struct pit_outlet *outlet = handle;
+    pit_bench_tell_refused(outlet->refused);
     pit_arena_destroy(outlet->arena);
     free(outlet);
 }
@@ -116,7 +118,7 @@ static uint32_t drain(void *handle, struct pit_bench_report *reports, uint32_t m
         if (events == 0)
             break;
         for (uint32_t i = 0; i < events; i++)
-            made += pit_bench_report(pit_ring_slot(reader->ring, reader->next + i), &reports[made]);
+            made += pit_bench_report(pit_ring_slot(reader->ring, reader->next + i), &reports[made], &outlet->refused);
         pit_ring_release(reader, events);
     }
     return made;

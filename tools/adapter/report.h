@@ -9,7 +9,9 @@
 #ifndef PIT_TOOLS_ADAPTER_REPORT_H
 #define PIT_TOOLS_ADAPTER_REPORT_H
 
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "book/event.h"
 #include "tools/adapter/interface.h"
@@ -34,8 +36,8 @@ static inline uint64_t pit_bench_order_named(uint64_t client_id, uint32_t accoun
 }
 
 /* Fills report, every byte of it. Returns false for an event that the benchmark has no report for: that the rest of an
- * order rests now, that a new order was refused, and what belongs to a requeue. */
-static inline bool pit_bench_report(const struct pit_event *event, struct pit_bench_report *report)
+ * order rests now, what belongs to a requeue, and that a new order was refused, which is counted in *refused. */
+static inline bool pit_bench_report(const struct pit_event *event, struct pit_bench_report *report, uint64_t *refused)
 {
     if (event->request == PIT_BENCH_REQUEUE)
         return false;
@@ -66,10 +68,18 @@ static inline bool pit_bench_report(const struct pit_event *event, struct pit_be
         report->kind =
             pit_event_rejected_kind(event) == PIT_COMMAND_CANCEL ? PIT_BENCH_CANCEL_REFUSED : PIT_BENCH_MODIFY_REFUSED;
         report->side = 0;
+        *refused += pit_event_rejected_kind(event) == PIT_COMMAND_NEW;
         return pit_event_rejected_kind(event) != PIT_COMMAND_NEW;
     default:
         return false;
     }
+}
+
+/* For people, at the end. */
+static inline void pit_bench_tell_refused(uint64_t refused)
+{
+    if (refused)
+        fprintf(stderr, "pitline adapter: %" PRIu64 " new orders were refused, without a report\n", refused);
 }
 
 #endif
