@@ -90,18 +90,18 @@ __attribute__((noinline, cold)) uint32_t pit_book_find_client_id_on(const struct
  * with those that cannot: none pays for the registers another needs. */
 #define APART static __attribute__((noinline))
 
-/* An aggressor: trades, and rests what it has left, as a new order, where it may. */
-APART void aggress(struct pit_book *book, const struct pit_command *command, struct pit_resting_order aggressor,
+/* An aggressor: trades, and rests what it has left, as a new order, where it may. It becomes what is left. */
+APART void aggress(struct pit_book *book, const struct pit_command *command, struct pit_resting_order *aggressor,
                    int64_t limit, bool may_rest, struct pit_event_sink *sink)
 {
-    pit_book_match(book, command, &aggressor, limit, sink);
-    if (!aggressor.quantity)
+    pit_book_match(book, command, aggressor, limit, sink);
+    if (!aggressor->quantity)
         return;
     if (may_rest) {
-        pit_book_rest(book, &aggressor, pit_book_client_hash(book, aggressor.client_id, aggressor.account));
-        pit_report(sink, command, &aggressor, PIT_EVENT_RESTED, PIT_REASON_NONE, PIT_EVENT_LAST);
+        pit_book_rest(book, aggressor, pit_book_client_hash(book, aggressor->client_id, aggressor->account));
+        pit_report(sink, command, aggressor, PIT_EVENT_RESTED, PIT_REASON_NONE, PIT_EVENT_LAST);
     } else {
-        pit_report(sink, command, &aggressor, PIT_EVENT_CANCELLED, PIT_REASON_IOC_REMAINDER, PIT_EVENT_LAST);
+        pit_report(sink, command, aggressor, PIT_EVENT_CANCELLED, PIT_REASON_IOC_REMAINDER, PIT_EVENT_LAST);
     }
 }
 
@@ -109,7 +109,7 @@ APART void aggress(struct pit_book *book, const struct pit_command *command, str
 APART void enter_market(struct pit_book *book, const struct pit_command *command, int64_t limit,
                         struct pit_event_sink *sink)
 {
-    const struct pit_resting_order order = {
+    struct pit_resting_order order = {
         .order_id = command->sequence,
         .client_id = command->client_id,
         .price = command->flags & PIT_COMMAND_MARKET ? 0 : command->price,
@@ -121,7 +121,7 @@ APART void enter_market(struct pit_book *book, const struct pit_command *command
     if (command->tif == PIT_TIF_FOK && !pit_book_fillable(book, order.side, limit, order.quantity))
         pit_report(sink, command, &order, PIT_EVENT_CANCELLED, PIT_REASON_FOK_UNFILLABLE, PIT_EVENT_LAST);
     else
-        aggress(book, command, order, limit, command->tif == PIT_TIF_GTC, sink);
+        aggress(book, command, &order, limit, command->tif == PIT_TIF_GTC, sink);
 }
 
 /* plain: see pit_admit_new. */
@@ -220,7 +220,7 @@ APART void apply_replace(struct pit_book *book, const struct pit_command *comman
     } else {
         pit_book_remove(book, slot);
         pit_report_change(sink, command, &order, PIT_EVENT_REPLACED, 0, quantity_old, price_old);
-        aggress(book, command, order, order.price, true, sink);
+        aggress(book, command, &order, order.price, true, sink);
     }
 }
 

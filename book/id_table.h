@@ -1,9 +1,10 @@
 /* book/id_table.h - from an id to the order that lives under it.
  *
- * A hash table of live orders only: it knows nothing of orders long gone. It is an array of buckets, two to a cache
- * line, of up to six orders each:
+ * A hash table of live orders only: it knows nothing of orders long gone. It has buckets of up to six orders each. What
+ * tells whether an order may be in one stands apart from the orders: most searches are for ids that nobody has, and
+ * eight buckets' tags share a cache line.
  *
- *   bucket   | tags: one byte an order, 0 = free | passed | six order slots |
+ *   bucket   | tags: one byte an order, 0 = free | passed |     | six order slots |
  *
  * A tag is seven bits of the id's hash and a mark that it is in use, so that one word tells which of the six may be
  * meant, and which is free, without a look at any of them; the id itself stands in the order. An order that finds its
@@ -41,23 +42,24 @@
 #define PIT_ID_PASSED_ONE (UINT64_C(1) << 48)
 #define PIT_ID_PASSED_MAX UINT64_C(0xffff) /* a count that gets here stays: it may be larger */
 
-struct pit_id_bucket {
-    uint64_t tags; /* and passed, in the highest 16 bits */
+struct pit_id_slots {
     uint32_t slot[PIT_ID_BUCKET_ORDERS];
 };
-_Static_assert(sizeof(struct pit_id_bucket) == 32, "two buckets share a cache line");
 
-/* A seat: where an order stands, so that it leaves without a search: bucket * 8 + place, the buckets counted from the
- * start of the block. */
+/* A seat: where an order stands, so that it leaves without a search: bucket * 8 + place. */
 #define PIT_ID_SEAT_BEHIND 0x80000000u /* behind the bucket its hash names */
 #define PIT_ID_SEAT_NONE UINT32_MAX    /* not in the table: for the owner's use */
 /* The block has fewer buckets than orders: at most two for each PIT_ID_TABLE_FILL orders, and half as many again. */
 _Static_assert(PIT_ORDERS_MAX * 8u <= PIT_ID_SEAT_BEHIND, "every bucket has a number in a seat");
 
+#define PIT_ID_NO_TABLE UINT32_MAX
+
 struct pit_id_table {
-    struct pit_id_bucket *block;
-    struct pit_id_bucket *buckets; /* the table: in the block */
-    uint32_t shift;                /* a hash's highest bits are its bucket: 32 - log2(buckets) */
+    /* By bucket: in the block there is room for two tables. */
+    uint64_t *tags; /* and passed, in the highest 16 bits */
+    struct pit_id_slots *slots;
+    uint32_t first; /* the table's first bucket */
+    uint32_t shift; /* a hash's highest bits are its bucket: 32 - log2(buckets) */
     uint32_t count;
     uint32_t count_care; /* the count from which on an insert has more to do: to double, or to go on doubling */
     uint32_t buckets_max;
@@ -66,7 +68,7 @@ struct pit_id_table {
     uint32_t zero;
     uint64_t salt;
     uint64_t factor[2];
-    struct pit_id_bucket *old; /* being emptied; NULL when no doubling is under way */
+    uint32_t old; /* the first bucket of the one being emptied; PIT_ID_NO_TABLE when no doubling is under way */
     uint32_t old_shift;
     uint32_t old_step; /* buckets it has gone over, twice: first orders move, then the counts are cleared */
 };
@@ -100,7 +102,7 @@ static inline uint32_t pit_id_table_buckets_max(uint32_t orders_max)
 static inline size_t pit_id_table_bytes(uint32_t orders_max)
 {
     const size_t buckets = pit_id_table_buckets_max(orders_max);
-    return (buckets + buckets / 2) * sizeof(struct pit_id_bucket);
+    return (buckets + buckets / 2) * (sizeof(uint64_t) + sizeof(struct pit_id_slots));
 }
 
 static inline uint32_t pit_id_mask(uint32_t shift)
@@ -111,6 +113,12 @@ static inline uint32_t pit_id_mask(uint32_t shift)
 /* Lays out an empty table of orders, by one of their ids, in zeroed memory of pit_id_table_bytes, aligned to 64. */
 void pit_id_table_create(struct pit_id_table *table, void *memory, uint32_t orders_max, enum pit_id_kind kind,
                          struct pit_order *orders, uint64_t secret);
+
+/* The bucket of a hash. */
+static inline uint32_t pit_id_bucket(const struct pit_id_table *table, uint32_t hash)
+{
+    return table->first + (hash >> table->shift);
+}
 
 /* Doubles, or goes on doubling: what an insert has to do now and then. */
 void pit_id_table_care(struct pit_id_table *table);
@@ -135,23 +143,22 @@ static inline uint32_t pit_id_tag_place(uint64_t mark)
 }
 
 /* The first bucket from an order's own on that has room, when its own has none. */
-struct pit_id_bucket *pit_id_table_pass(struct pit_id_table *table, uint32_t hash);
+uint32_t pit_id_table_pass(struct pit_id_table *table, uint32_t hash);
 
 /* Puts an order into the first bucket from its own on that has room. */
 static inline void pit_id_table_put(struct pit_id_table *table, uint32_t hash, uint32_t slot, uint32_t *seat)
 {
-    struct pit_id_bucket *bucket = &table->buckets[hash >> table->shift];
-    uint32_t behind = 0;
-    uint64_t free = ~bucket->tags & PIT_ID_TAG_USED;
+    uint32_t bucket = pit_id_bucket(table, hash), behind = 0;
+    uint64_t free = ~table->tags[bucket] & PIT_ID_TAG_USED;
     if (__builtin_expect(!free, 0)) {
         bucket = pit_id_table_pass(table, hash);
         behind = PIT_ID_SEAT_BEHIND;
-        free = ~bucket->tags & PIT_ID_TAG_USED;
+        free = ~table->tags[bucket] & PIT_ID_TAG_USED;
     }
     const uint32_t place = pit_id_tag_place(free);
-    bucket->tags |= pit_id_tag(hash) << 8 * place;
-    bucket->slot[place] = slot;
-    *seat = (uint32_t)(bucket - table->block) * 8 | place | behind;
+    table->tags[bucket] |= pit_id_tag(hash) << 8 * place;
+    table->slots[bucket].slot[place] = slot;
+    *seat = bucket * 8 | place | behind;
 }
 
 /* Adds an order. Its id must not be in the table, and at most orders_max may be. hash: pit_id_hash of its id. seat: the
@@ -173,9 +180,8 @@ static inline void pit_id_table_remove(struct pit_id_table *table, uint32_t slot
         pit_id_table_unpass(table, slot);
         seat &= ~PIT_ID_SEAT_BEHIND;
     }
-    struct pit_id_bucket *bucket = &table->block[seat / 8];
-    PIT_HOT_CHECK(bucket->slot[seat % 8] == slot);
-    bucket->tags &= ~(UINT64_C(0xff) << 8 * (seat % 8));
+    PIT_HOT_CHECK(table->slots[seat / 8].slot[seat % 8] == slot);
+    table->tags[seat / 8] &= ~(UINT64_C(0xff) << 8 * (seat % 8));
     table->count--;
 }
 
@@ -185,9 +191,9 @@ static inline __attribute__((always_inline)) uint32_t
 pit_id_table_look(const struct pit_id_table *table, uint32_t hash, bool (*same)(const void *context, uint32_t slot),
                   const void *context)
 {
-    const struct pit_id_bucket *bucket = &table->buckets[hash >> table->shift];
-    for (uint64_t marks = pit_id_tags_like(bucket->tags, hash); marks; marks &= marks - 1) {
-        const uint32_t slot = bucket->slot[pit_id_tag_place(marks)];
+    const uint32_t bucket = pit_id_bucket(table, hash);
+    for (uint64_t marks = pit_id_tags_like(table->tags[bucket], hash); marks; marks &= marks - 1) {
+        const uint32_t slot = table->slots[bucket].slot[pit_id_tag_place(marks)];
         if (__builtin_expect(same(context, slot), 1))
             return slot;
     }
@@ -197,7 +203,8 @@ pit_id_table_look(const struct pit_id_table *table, uint32_t hash, bool (*same)(
 /* Whether there may be candidates elsewhere: somebody passed the bucket, or a doubling is under way. */
 static inline bool pit_id_table_goes_on(const struct pit_id_table *table, uint32_t hash)
 {
-    return __builtin_expect(table->buckets[hash >> table->shift].tags > PIT_ID_TAG_BITS || table->old, 0);
+    return __builtin_expect(table->tags[pit_id_bucket(table, hash)] > PIT_ID_TAG_BITS || table->old != PIT_ID_NO_TABLE,
+                            0);
 }
 
 /* Candidates for a hash, wherever they are. */
@@ -207,15 +214,15 @@ uint32_t pit_id_table_find(const struct pit_id_table *table, uint32_t hash,
 /* The order that probably lives under the hash, or 0: a hint, without looking at the order. */
 static inline uint32_t pit_id_table_guess(const struct pit_id_table *table, uint32_t hash)
 {
-    const struct pit_id_bucket *bucket = &table->buckets[hash >> table->shift];
-    const uint64_t marks = pit_id_tags_like(bucket->tags, hash);
-    return marks ? bucket->slot[pit_id_tag_place(marks)] : 0;
+    const uint32_t bucket = pit_id_bucket(table, hash);
+    const uint64_t marks = pit_id_tags_like(table->tags[bucket], hash);
+    return marks ? table->slots[bucket].slot[pit_id_tag_place(marks)] : 0;
 }
 
-/* Brings the place where a hash would stand into the cache. */
+/* Brings what tells whether an id is in the table into the cache. */
 static inline void pit_id_table_prefetch(const struct pit_id_table *table, uint32_t hash)
 {
-    __builtin_prefetch(&table->buckets[hash >> table->shift]);
+    __builtin_prefetch(&table->tags[pit_id_bucket(table, hash)]);
 }
 
 #endif

@@ -109,7 +109,7 @@ static inline void pit_ring_publish(struct pit_ring *ring, uint64_t first, uint3
 {
     PIT_HOT_CHECK(n >= 1 && first == ring->published.value + 1 && first + n <= ring->next);
     uint8_t *const slots = pit_ring_slot(ring, 0);
-    const uint64_t mask = ring->mask, slot_bytes = ring->slot_bytes; /* once: a store may be to anything */
+    const uint64_t mask = ring->mask, slot_bytes = ring->slot_bytes;  /* once: a store may be to anything */
     for (uint64_t sequence = first; sequence < first + n; sequence++) /* after the rest of the slot */
         pit_word_store_release((uint64_t *)(slots + (sequence & mask) * slot_bytes), sequence);
     pit_sequence_store(&ring->published, first + n - 1);

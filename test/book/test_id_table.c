@@ -27,6 +27,9 @@ static void check_slot(const struct desk_table *desk, uint32_t slot)
                      desk->in[slot] ? slot : 0);
 }
 
+/* In the block of a table. */
+#define BUCKETS(orders_max) (pit_id_table_bytes(orders_max) / (sizeof(uint64_t) + sizeof(struct pit_id_slots)))
+
 /* With these factors an id up to UINT32_MAX is its own hash. */
 static void let_ids_be_hashes(struct pit_id_table *table)
 {
@@ -81,11 +84,10 @@ static void run(uint32_t orders_max, uint32_t hash_bits, uint32_t steps, uint64_
         desk->in[i] = false;
     }
     /* No trace is left, once a doubling that was under way is over: every tag is as zero as it was given. */
-    while (desk->table.old)
+    while (desk->table.old != PIT_ID_NO_TABLE)
         pit_id_table_care(&desk->table);
-    const struct pit_id_bucket *buckets = memory;
-    for (size_t i = 0; i < pit_id_table_bytes(orders_max) / sizeof *buckets; i++)
-        assert_int_equal(buckets[i].tags, 0);
+    for (size_t i = 0; i < BUCKETS(orders_max); i++)
+        assert_int_equal(desk->table.tags[i], 0);
     free(memory);
     free(desk);
 }
@@ -164,13 +166,13 @@ static struct desk_table *open_table(uint32_t orders_max)
 
 static void close_table(struct desk_table *desk)
 {
-    free(desk->table.block);
+    free(desk->table.tags);
     free(desk);
 }
 
 static uint64_t passed(const struct desk_table *desk, uint32_t bucket)
 {
-    return desk->table.buckets[bucket].tags >> 48;
+    return desk->table.tags[desk->table.first + bucket] >> 48;
 }
 
 /* Twenty orders of one bucket fill four; the last bucket's go on in the first. Nobody is lost, whoever leaves first. */
@@ -195,7 +197,7 @@ static void orders_behind_their_bucket_are_counted_where_they_went_past(void **s
             check_slots(desk, 30);
         }
         for (uint32_t bucket = 0; bucket <= last; bucket++)
-            assert_int_equal(desk->table.buckets[bucket].tags, 0);
+            assert_int_equal(desk->table.tags[desk->table.first + bucket], 0);
         close_table(desk);
     }
 }
@@ -214,22 +216,22 @@ static void orders_behind_their_bucket_may_leave_during_a_doubling(void **state)
             insert_hash(desk, ++slot, homes[i / 3] << (32 - 6) | 0x15);
         while (slot < FILL)
             insert_anywhere(desk, ++slot);
-        assert_null(desk->table.old);
+        assert_int_equal(desk->table.old, PIT_ID_NO_TABLE);
         uint32_t gone = 0;
         do {
             insert_anywhere(desk, ++slot);
             if (gone < BEHIND)
                 remove_slot(desk, i % 3 == 0 ? ++gone : i % 3 == 1 ? BEHIND - gone++ : ++gone * 7 % 61);
             check_slots(desk, slot + 1);
-        } while (desk->table.old);
+        } while (desk->table.old != PIT_ID_NO_TABLE);
         while (gone < BEHIND)
             remove_slot(desk, i % 3 == 0 ? ++gone : i % 3 == 1 ? BEHIND - gone++ : ++gone * 7 % 61);
         check_slots(desk, slot + 1);
         for (uint32_t left = 1; left <= slot; left++)
             if (desk->in[left])
                 remove_slot(desk, left);
-        for (size_t bucket = 0; bucket < pit_id_table_bytes(ORDERS) / sizeof desk->table.block[0]; bucket++)
-            assert_int_equal(desk->table.block[bucket].tags, 0);
+        for (size_t bucket = 0; bucket < BUCKETS(ORDERS); bucket++)
+            assert_int_equal(desk->table.tags[bucket], 0);
         close_table(desk);
     }
 }
@@ -239,7 +241,7 @@ static void bucket_that_counted_to_the_end_is_always_gone_past(void **state)
 {
     (void)state;
     struct desk_table *desk = open_table(ORDERS);
-    desk->table.buckets[9].tags += (PIT_ID_PASSED_MAX - 2) * PIT_ID_PASSED_ONE;
+    desk->table.tags[desk->table.first + 9] += (PIT_ID_PASSED_MAX - 2) * PIT_ID_PASSED_ONE;
     for (uint32_t slot = 1; slot <= 10; slot++)
         insert_hash(desk, slot, 9u << 26 | slot);
     assert_int_equal(passed(desk, 9), PIT_ID_PASSED_MAX);
@@ -268,10 +270,10 @@ static uint64_t steps_to_find(uint64_t secret, const uint64_t *ids, uint32_t cou
         orders[slot] = (struct pit_order){.is = {.client_id = ids[slot - 1], .account = 3}};
         pit_id_table_insert(&table, pit_id_hash(&table, ids[slot - 1], 3), slot, &orders[slot].seat[PIT_BY_CLIENT_ID]);
     }
-    while (table.old)
+    while (table.old != PIT_ID_NO_TABLE)
         pit_id_table_care(&table);
     for (uint32_t at = 0; at <= pit_id_mask(table.shift); at++)
-        steps += table.buckets[at].tags >> 48;
+        steps += table.tags[table.first + at] >> 48;
     free(orders);
     free(memory);
     return steps;
