@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "journal/segment.h"
+#include "journal/space.h"
 #include "ring/check.h"
 #include "ring/sequence.h"
 
@@ -28,7 +29,11 @@ struct pit_journal {
     struct pit_sequence filled; /* disk: bytes in use of the current segment; relaxed, for the preparer's pace */
     struct pit_sequence ready;  /* preparer: blanks finished; one is waiting in blank while ready is taken + 1 */
     struct pit_sequence taken;  /* disk: blanks taken */
+    struct pit_sequence left;   /* disk: bytes left in the current segment; before taken */
     struct pit_error error;     /* disk, before failed */
+
+    struct pit_journal_alarm blank_alarm; /* preparer: no space for the next segment */
+    struct pit_journal_alarm block_alarm; /* disk: no space for the block, which waits */
 
     /* Journaler. */
     _Alignas(PIT_SEQUENCE_BYTES) struct pit_journal_block_header *block; /* being filled */
@@ -60,6 +65,12 @@ struct pit_journal {
     uint64_t retry_below; /* after a failure: try again when filled is below or at least this far */
     uint64_t retry_at;
 };
+
+static void ring(struct pit_bell *bell)
+{
+    if (bell)
+        pit_bell_ring(bell);
+}
 
 /* The lock. */
 
@@ -99,7 +110,7 @@ int pit_journal_lock(const struct pit_disk *disk, const char *directory, struct 
     result = disk->truncate(disk->context, lock, 0);
     if (result == 0)
         result = disk->write(disk->context, lock, text, (size_t)length, 0);
-    if (result == 0)
+    if (result == 0 || pit_journal_lacks_space(result)) /* the number is for people; a full disk holds nobody up */
         return lock;
     disk->close(disk->context, lock);
     return pit_error_set(error, result, "%s: cannot write: %s", path, strerror(-result));
@@ -183,6 +194,14 @@ static int probe_blank(struct pit_journal *journal)
     return result;
 }
 
+/* How far the current segment is, for the preparer and for those who ask for room. */
+static void tell_place(struct pit_journal *journal)
+{
+    pit_word_store_relaxed(&journal->filled.value, journal->offset);
+    pit_word_store_relaxed(&journal->left.value, journal->segment_bytes - journal->offset);
+}
+
+/* Makes a finished blank the current segment. A failure leaves the blank as it was, unless its file is gone from it. */
 static int roll(struct pit_journal *journal, struct pit_journal_blank *blank, const char *name)
 {
     struct pit_journal_segment_header header = {
@@ -195,16 +214,21 @@ static int roll(struct pit_journal *journal, struct pit_journal_blank *blank, co
         .previous_crc = journal->crc,
     };
     memcpy(header.journal_id, journal->journal_id, sizeof header.journal_id);
+    const struct pit_disk *disk = journal->files.disk;
     int file = blank->file;
     int result = pit_journal_blank_use(&journal->files, blank, name, &header, journal->page);
-    if (result < 0)
+    if (result < 0) {
+        if (blank->file < 0)
+            disk->close(disk->context, file);
         return result;
+    }
     if (journal->file >= 0)
-        journal->files.disk->close(journal->files.disk->context, journal->file);
+        disk->close(disk->context, journal->file);
     journal->file = file;
     journal->segment_first_block = header.first_block;
     journal->segment_bytes = header.segment_bytes;
     journal->offset = PIT_JOURNAL_PAGE_BYTES;
+    tell_place(journal);
     return 0;
 }
 
@@ -222,19 +246,48 @@ static int begin_journal(struct pit_journal *journal)
     return result;
 }
 
-static int open_files(struct pit_journal *journal, const struct pit_journal_end *end, struct pit_error *error)
+static int no_first_blank(struct pit_journal *journal, int code, struct pit_error *error)
 {
     const char *directory = journal->files.directory;
+    uint64_t bytes = journal->options.segment_bytes;
+    pit_journal_blank_drop(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
+    uint64_t free_bytes = pit_journal_free_bytes(&journal->files);
+    if (!pit_journal_lacks_space(code))
+        return pit_error_set(error, code,
+                             "%s: cannot prepare a segment of %lu bytes: %s. Check the directory, who may write there, "
+                             "and the disk",
+                             directory, bytes, strerror(-code));
+    if (free_bytes == UINT64_MAX)
+        return pit_error_set(error, code,
+                             "%s: cannot prepare a segment of %lu bytes: %s. Free some space there, or set a smaller "
+                             "segment size",
+                             directory, bytes, strerror(-code));
+    return pit_error_set(
+        error, code,
+        "%s: cannot prepare a segment of %lu bytes: %s (%lu bytes are free). Free some space there, or "
+        "set a smaller segment size",
+        directory, bytes, strerror(-code), free_bytes);
+}
+
+static uint64_t wanted_bytes(const struct pit_journal *journal)
+{
+    return journal->options.segment_bytes + journal->options.reserve_bytes;
+}
+
+/* A new journal cannot do without its first segment. One that goes on has the rest of its last: on a full disk it
+ * begins with the alarm. */
+static int open_files(struct pit_journal *journal, const struct pit_journal_end *end, struct pit_error *error)
+{
     int result = probe_blank(journal);
-    if (result == 0 && end->segment_first_block == 0)
-        result = begin_journal(journal);
-    if (result < 0)
-        return pit_error_set(error, result, "%s: cannot prepare a segment of %lu bytes: %s. %s", directory,
-                             journal->options.segment_bytes, strerror(-result),
-                             result == -ENOSPC ? "Free some space there, or set a smaller segment size"
-                                               : "Check the directory, who may write there, and the disk");
-    if (end->segment_first_block == 0)
-        return 0;
+    if (end->segment_first_block == 0) {
+        if (result == 0)
+            result = begin_journal(journal);
+        return result < 0 ? no_first_blank(journal, result, error) : 0;
+    }
+    if (pit_journal_lacks_space(result))
+        pit_journal_alarm_raise(&journal->blank_alarm, &journal->files, wanted_bytes(journal));
+    else if (result < 0)
+        return no_first_blank(journal, result, error);
     result = pit_journal_resume(&journal->files, end, journal->blocks[1], error);
     if (result < 0)
         return result;
@@ -304,7 +357,7 @@ int pit_journal_open(struct pit_journal **result, const struct pit_disk *disk,
         pit_journal_close(journal);
         return code;
     }
-    pit_word_store_relaxed(&journal->filled.value, journal->offset);
+    tell_place(journal);
     *result = journal;
     return 0;
 }
@@ -404,8 +457,7 @@ bool pit_journal_commit(struct pit_journal *journal)
     journal->handed_count++;
     block_begin(journal, other);
     pit_sequence_store(&journal->handed, journal->handed_count);
-    if (journal->options.disk_bell)
-        pit_bell_ring(journal->options.disk_bell);
+    ring(journal->options.disk_bell);
     return true;
 }
 
@@ -432,8 +484,16 @@ bool pit_journal_failed(struct pit_journal *journal, struct pit_error *error)
 
 /* Disk. */
 
+/* A step of writing a block: what it is, for people, and whether it may be done again after a lack of space. */
+struct step {
+    const char *what;
+    bool again;
+};
+
 static int prepare_urgently(struct pit_journal *journal, struct pit_journal_blank *blank)
 {
+    if (pit_journal_free_bytes(&journal->files) < wanted_bytes(journal))
+        return -ENOSPC;
     int result =
         pit_journal_blank_begin(&journal->files, blank, PIT_JOURNAL_URGENT_NAME, journal->options.segment_bytes);
     while (result == 0 && blank->zeroed < blank->bytes)
@@ -441,19 +501,33 @@ static int prepare_urgently(struct pit_journal *journal, struct pit_journal_blan
     return result;
 }
 
-/* Moves on to the next segment: the prepared one, or one zeroed here and now. */
-static int next_segment(struct pit_journal *journal)
+/* Makes a blank the current segment. The sync of the directory alone is not done again. */
+static int begin_segment(struct pit_journal *journal, struct pit_journal_blank *blank, const char *name,
+                         struct step *step)
 {
+    int result = roll(journal, blank, name);
+    if (result < 0 && blank->file < 0)
+        *step = (struct step){.what = "syncing the directory"};
+    return result;
+}
+
+/* Moves on to the next segment: the prepared one, or one zeroed here and now, unless the preparer has found no space.
+ */
+static int next_segment(struct pit_journal *journal, struct step *step)
+{
+    *step = (struct step){.what = "beginning the next segment", .again = true};
     if (pit_sequence_load(&journal->ready) != journal->taken_count) {
-        int result = roll(journal, &journal->blank, PIT_JOURNAL_NEXT_NAME);
+        int result = begin_segment(journal, &journal->blank, PIT_JOURNAL_NEXT_NAME, step);
         if (result == 0)
             pit_sequence_store(&journal->taken, ++journal->taken_count);
         return result;
     }
+    if (pit_journal_alarm_on(&journal->blank_alarm))
+        return -ENOSPC;
     struct pit_journal_blank blank = {.file = -1};
     int result = prepare_urgently(journal, &blank);
     if (result == 0)
-        result = roll(journal, &blank, PIT_JOURNAL_URGENT_NAME);
+        result = begin_segment(journal, &blank, PIT_JOURNAL_URGENT_NAME, step);
     pit_journal_blank_drop(&journal->files, &blank, PIT_JOURNAL_URGENT_NAME);
     return result;
 }
@@ -484,8 +558,13 @@ static void count_block(struct pit_journal *journal, uint32_t bytes, uint32_t co
         pit_word_store_relaxed(&words->write_ns_max, took_ns);
 }
 
-/* Writes the block: 0, or negative with *what saying which step failed. */
-static int write_block(struct pit_journal *journal, struct pit_journal_block_header *block, const char **what)
+static bool fits(const struct pit_journal *journal, uint32_t bytes)
+{
+    return journal->offset + bytes <= journal->segment_bytes;
+}
+
+/* Writes the block: 0, or negative with *step saying what failed. */
+static int write_block(struct pit_journal *journal, struct pit_journal_block_header *block, struct step *step)
 {
     const struct pit_disk *disk = journal->files.disk;
     block->magic = PIT_JOURNAL_BLOCK_MAGIC;
@@ -495,13 +574,12 @@ static int write_block(struct pit_journal *journal, struct pit_journal_block_hea
     uint32_t bytes = pit_journal_block_seal((uint8_t *)block);
     PIT_CHECK(block->first_sequence == journal->sequence + 1);
     uint64_t began_ns = disk->monotonic_ns(disk->context);
-    if (journal->offset + bytes > journal->segment_bytes) {
-        *what = "beginning the next segment";
-        int result = next_segment(journal);
+    if (!fits(journal, bytes)) {
+        int result = next_segment(journal, step);
         if (result < 0)
             return result;
     }
-    *what = "a write";
+    *step = (struct step){.what = "a write", .again = true};
     int result = pit_journal_put(&journal->files, journal->file, block, bytes, journal->offset);
     if (result < 0)
         return result;
@@ -513,22 +591,36 @@ static int write_block(struct pit_journal *journal, struct pit_journal_block_hea
     return 0;
 }
 
+/* A block waits for space: until the next try is due, or there is a segment for it. */
+static bool waits(const struct pit_journal *journal, const struct pit_journal_block_header *block)
+{
+    if (!pit_journal_alarm_waits(&journal->block_alarm, &journal->files))
+        return false;
+    return fits(journal, block->bytes) || pit_sequence_load(&journal->ready) == journal->taken_count;
+}
+
 uint32_t pit_journal_disk_work(struct pit_journal *journal)
 {
     if (pit_sequence_load(&journal->handed) == journal->done_count || journal->stopped)
         return 0;
     struct pit_journal_block_header *block =
         (struct pit_journal_block_header *)journal->blocks[journal->done_count % 2];
-    const char *what = "";
-    int result = write_block(journal, block, &what);
-    if (result < 0) {
-        fail(journal, result, what, block->bytes);
+    if (waits(journal, block))
+        return 0;
+    struct step step;
+    int result = write_block(journal, block, &step);
+    if (pit_journal_lacks_space(result) && step.again) {
+        uint64_t wanted = fits(journal, block->bytes) ? block->bytes : wanted_bytes(journal);
+        if (!pit_journal_alarm_raise(&journal->block_alarm, &journal->files, wanted))
+            return 1;
+    } else if (result < 0) {
+        fail(journal, result, step.what, block->bytes);
     } else {
-        pit_word_store_relaxed(&journal->filled.value, journal->offset);
+        tell_place(journal);
+        pit_journal_alarm_clear(&journal->block_alarm, &journal->files);
         pit_sequence_store(&journal->done, ++journal->done_count);
     }
-    if (journal->options.journaler_bell)
-        pit_bell_ring(journal->options.journaler_bell);
+    ring(journal->options.journaler_bell);
     return 1;
 }
 
@@ -542,35 +634,109 @@ static uint64_t prepare_to(const struct pit_journal *journal, uint64_t filled)
     return to < journal->options.segment_bytes ? to : journal->options.segment_bytes;
 }
 
+/* Nothing to do for now: the next try is not due, or the blank is as far as it should be. Once there was no space, it
+ * is made in one go. */
+static bool prepared_enough(const struct pit_journal *journal, uint64_t filled)
+{
+    const struct pit_journal_blank *blank = &journal->blank;
+    if (pit_journal_alarm_waits(&journal->blank_alarm, &journal->files))
+        return true;
+    if (filled >= journal->retry_below && filled < journal->retry_at)
+        return true;
+    bool hurry = pit_journal_alarm_on(&journal->blank_alarm) || pit_journal_alarm_on(&journal->block_alarm);
+    return blank->file >= 0 && blank->zeroed < blank->bytes && blank->zeroed >= prepare_to(journal, filled) && !hurry;
+}
+
+/* Begins the blank if need be, and zeroes a slice of it, if that leaves the reserve free when it is done. */
+static int prepare_slice(struct pit_journal *journal)
+{
+    struct pit_journal_blank *blank = &journal->blank;
+    uint64_t missing = blank->file < 0 ? journal->options.segment_bytes : blank->bytes - blank->zeroed;
+    if (missing == 0)
+        return 0; /* the opening has finished it */
+    if (pit_journal_free_bytes(&journal->files) < missing + journal->options.reserve_bytes)
+        return -ENOSPC;
+    int result = 0;
+    if (blank->file < 0)
+        result = pit_journal_blank_begin(&journal->files, blank, PIT_JOURNAL_NEXT_NAME, missing);
+    if (result == 0)
+        result = pit_journal_blank_slice(&journal->files, blank, PIT_JOURNAL_NEXT_NAME);
+    return result;
+}
+
+/* Not final: there is room in the current segment. After a lack of space it is tried again in time; after anything else
+ * when there is less room, and the disk agent tries for itself when there is none. */
+static void prepare_failed(struct pit_journal *journal, int code, uint64_t filled)
+{
+    pit_journal_blank_drop(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
+    if (pit_journal_lacks_space(code)) {
+        if (pit_journal_alarm_raise(&journal->blank_alarm, &journal->files, wanted_bytes(journal)))
+            ring(journal->options.journaler_bell);
+        return;
+    }
+    journal->retry_below = filled;
+    journal->retry_at = filled + journal->options.segment_bytes / 16;
+}
+
 uint32_t pit_journal_prepare_work(struct pit_journal *journal)
 {
     if (pit_sequence_load(&journal->taken) != journal->ready_count)
         return 0; /* one is waiting */
     uint64_t filled = pit_word_load_relaxed(&journal->filled.value);
-    if (filled >= journal->retry_below && filled < journal->retry_at)
+    if (prepared_enough(journal, filled))
         return 0;
-    int result = 0;
-    if (journal->blank.file < 0)
-        result = pit_journal_blank_begin(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME,
-                                         journal->options.segment_bytes);
-    else if (journal->blank.zeroed < journal->blank.bytes && journal->blank.zeroed >= prepare_to(journal, filled))
-        return 0;
-    if (result == 0 && journal->blank.zeroed < journal->blank.bytes) /* the opening may have finished it already */
-        result = pit_journal_blank_slice(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
+    int result = prepare_slice(journal);
     if (result < 0) {
-        /* Not final: there is room in the current segment. The disk agent tries for itself when that is full. */
-        pit_journal_blank_drop(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
-        journal->retry_below = filled;
-        journal->retry_at = filled + journal->options.segment_bytes / 16;
+        prepare_failed(journal, result, filled);
         return 1;
     }
     journal->retry_at = 0;
-    if (journal->blank.zeroed == journal->blank.bytes)
-        pit_sequence_store(&journal->ready, ++journal->ready_count);
+    if (journal->blank.zeroed < journal->blank.bytes)
+        return 1;
+    pit_sequence_store(&journal->ready, ++journal->ready_count);
+    ring(journal->options.disk_bell);
+    if (pit_journal_alarm_clear(&journal->blank_alarm, &journal->files))
+        ring(journal->options.journaler_bell);
     return 1;
 }
 
 /* Everybody. */
+
+bool pit_journal_short_of_space(const struct pit_journal *journal)
+{
+    return pit_journal_alarm_on(&journal->block_alarm) || pit_journal_alarm_on(&journal->blank_alarm);
+}
+
+/* While the preparer's alarm is on no blank waits, so what is left is what the current segment has left. */
+enum pit_journal_room pit_journal_room(const struct pit_journal *journal, uint64_t ahead_bytes)
+{
+    if (pit_journal_alarm_on(&journal->block_alarm))
+        return PIT_JOURNAL_ROOM_NONE;
+    if (!pit_journal_alarm_on(&journal->blank_alarm))
+        return PIT_JOURNAL_ROOM_ALL;
+    uint64_t left = pit_word_load_relaxed(&journal->left.value);
+    if (left < PIT_JOURNAL_LAST_BYTES + ahead_bytes)
+        return PIT_JOURNAL_ROOM_NONE;
+    if (left < PIT_JOURNAL_LAST_BYTES + ahead_bytes + journal->options.cancels_bytes)
+        return PIT_JOURNAL_ROOM_CANCELS;
+    return PIT_JOURNAL_ROOM_ALL;
+}
+
+struct pit_journal_space pit_journal_space(const struct pit_journal *journal)
+{
+    bool waits = pit_journal_alarm_on(&journal->block_alarm);
+    bool short_of_blank = pit_journal_alarm_on(&journal->blank_alarm);
+    const struct pit_journal_alarm *alarm = waits && !short_of_blank ? &journal->block_alarm : &journal->blank_alarm;
+    return (struct pit_journal_space){
+        .alarm = waits || short_of_blank,
+        .waits = waits,
+        .left = pit_word_load_relaxed(&journal->left.value),
+        .free = pit_word_load_relaxed(&alarm->free),
+        .wanted = pit_word_load_relaxed(&alarm->wanted),
+        .times =
+            pit_word_load_relaxed(&journal->blank_alarm.times) + pit_word_load_relaxed(&journal->block_alarm.times),
+    };
+}
 
 const char *pit_journal_method(const struct pit_journal *journal)
 {
