@@ -190,6 +190,9 @@ int pit_run_watch(struct pit_pipeline *pipeline, struct pit_status *status, cons
             return number;
         if (pit_pipeline_failed(pipeline, error))
             return error->code ? error->code : -EIO;
+        char alarm[PIT_STATUS_ALARM_BYTES];
+        if (pit_status_alarm(status, alarm))
+            fprintf(stderr, "pitline run: %s\n", alarm);
         now = pit_status_now_ns();
         char line[PIT_STATUS_BYTES];
         if (now >= next_ns) {
