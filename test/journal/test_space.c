@@ -285,6 +285,10 @@ static void another_failure_while_a_block_waits_is_final(void **state)
     turn(BLOCK_COMMANDS);
     expect_good();
     assert_true(pit_journal_space(venue.journal).waits);
+    uint64_t writes = venue.memory.writes;
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_equal(pit_journal_disk_work(venue.journal), 0);
+    assert_int_equal(venue.memory.writes, writes); /* not before its second is over */
     venue.memory.fail_write_code = -EIO;
     venue.memory.fail_write_in = 1;
     venue.memory.clock_ns += SECOND_NS;
