@@ -1,6 +1,7 @@
 """Compares what clients were told with what a journal comes to: nothing lost, nothing twice."""
 import bisect
 import collections
+import datetime
 import struct
 
 import pitline
@@ -29,11 +30,24 @@ def facts_of(event):
                  event["taker_account"], True, price, quantity)]
 
 
-def compare(acks, events, ends):
+def in_market(event, time_ns, trade):
+    """What the market data and the journal's events both tell: of a trade everything, else which order and when."""
+    if not trade:
+        return struct.pack("<QQ", time_ns, event["order_id"])
+    return struct.pack("<QQqQ", time_ns, event["order_id"], ticks(event["price"]), int(event["quantity"]))
+
+
+def nanoseconds(text):
+    """2026-11-26T19:18:00.986733133Z in nanoseconds since 1970."""
+    second = datetime.datetime.fromisoformat(text[:19] + "+00:00")
+    return int(second.timestamp()) * 1000000000 + int(text[20:29])
+
+
+def compare(acks, events, ends, seen=None):
     """acks: lines of pitline load --acks, appended by one load after the other. events: of a replay of the whole journal.
     ends: times, in nanoseconds since 1970, between the loads, so that a request's number is told from the same number of
-    another load. Returns how many of each kind were acknowledged."""
-    facts, answered, accepted = set(), set(), set()
+    another load. seen: lines of pitline tail --format json. Returns how many of each kind were acknowledged."""
+    facts, answered, accepted, market = set(), set(), set(), set()
     last = (0, 0)
     for event in pitline.json_lines(events):
         assert (event["sequence"], event["index"]) > last, "events out of order: %r" % event
@@ -45,6 +59,9 @@ def compare(acks, events, ends):
             answered.add(answer)
         if event["event"] not in KINDS:
             continue
+        if seen:
+            market.add(in_market(event, event["time_ns"], False))
+            market.add(in_market(event, event["time_ns"], event["event"] == "trade"))
         if event["event"] == "accepted":
             order = struct.pack("<IQ", event["account"], event["client_id"])
             assert order not in accepted, "an order was accepted twice: %r" % event
@@ -63,4 +80,9 @@ def compare(acks, events, ends):
         assert ack["sequence"] >= latest[account], "acknowledged out of order: %r" % ack
         latest[account] = ack["sequence"]
         counts[kind] += 1
+    for event in pitline.json_lines(seen) if seen else []:
+        if event["type"] in ("trade", "add", "change", "remove"):
+            one = in_market(event, nanoseconds(event["time"]), event["type"] == "trade")
+            assert one in market, "published, but not in the journal: %r" % event
+            counts["published"] += 1
     return counts

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """kill -9 under load, restart on the same directory, load again, round after round: every acknowledgement of every round
-is in the journal, none twice, and no request was executed twice.
+and all that was published is in the journal, none twice, and no request was executed twice.
 
 PIT_KILL_ROUNDS   rounds [4]
 PIT_KILL_DIR      a directory to go on in, and to keep: a soak in parts. Each part compares all that was acknowledged
@@ -10,6 +10,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -27,15 +28,16 @@ def size(path):
     return os.path.getsize(path) if os.path.exists(path) else 0
 
 
-def kill_in_the_start(dice, directory):
+def kill_in_the_start(dice, directory, name):
     """While it recovers, cuts what was torn, or begins to listen."""
-    with pitline.Pipeline(directory=directory, wait=False) as pipeline:
+    with pitline.Pipeline(directory=directory, name=name, wait=False) as pipeline:
         time.sleep(dice.uniform(0, 0.25))
         pipeline.kill()
 
 
-def kill_under_load(dice, directory, acks, full_speed):
-    with pitline.Pipeline("--threads", dice.choice(["shared", "dedicated"]), directory=directory) as pipeline:
+def kill_under_load(dice, directory, name, acks, full_speed):
+    with pitline.Pipeline("--threads", dice.choice(["shared", "dedicated"]), directory=directory,
+                          name=name) as pipeline:
         before = size(acks)
         rate = [] if full_speed else ["--rate", dice.choice(["500", "2000", "20000"])]
         load = subprocess.Popen([pitline.BINARY, "load", "--address", pipeline.socket, "--flow",
@@ -56,28 +58,37 @@ def kill_under_load(dice, directory, acks, full_speed):
 def nothing_acknowledged_is_lost():
     dice = random.Random(SEED)
     directory = KEPT or tempfile.mkdtemp(prefix="pitline-kill-")
-    acks, ends_path = os.path.join(directory, "acks"), os.path.join(directory, "ends")
+    acks, ends_path, seen = (os.path.join(directory, name) for name in ("acks", "ends", "seen"))
+    name = "e2e-kill-%d" % os.getpid()
+    with open(seen, "a") as file:
+        tail = subprocess.Popen([pitline.BINARY, "tail", name, "--format", "json"], stdout=file,
+                                stderr=subprocess.DEVNULL)
     try:
         ends = json.load(open(ends_path)) if os.path.exists(ends_path) else []
         for number in range(ROUNDS):
             if dice.random() < 0.3:
-                kill_in_the_start(dice, directory)
-            ends.append(kill_under_load(dice, directory, acks, number % 8 == 0))
+                kill_in_the_start(dice, directory, name)
+            ends.append(kill_under_load(dice, directory, name, acks, number % 8 == 0))
             with open(ends_path, "w") as file:
                 json.dump(ends, file)
         # One more start recovers, and a clean stop ends the journal with full digests: of the state that the restarted
         # pipelines came to one after the other. A replay from the first command comes to the same.
-        with pitline.Pipeline(directory=directory) as pipeline:
+        with pitline.Pipeline(directory=directory, name=name) as pipeline:
             status, output = pipeline.stop()
             assert status == 0, output
             data = pipeline.data
         pitline.run("journal", "verify", data)
         events = os.path.join(directory, "events")
         pitline.run("replay", data, "--verify", "--events", events)
-        counts = compare(acks, events, ends)
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(timeout=60) == 0
+        counts = compare(acks, events, ends, seen)
+        assert counts["published"] > 1000, "too little was published for this test to see anything: %r" % counts
         assert counts["accepted"] > 1000, "too few orders were acknowledged for this test to see anything: %r" % counts
         print("# %d rounds: all there, each once: %s" % (len(ends), dict(counts)))
     finally:
+        tail.kill()
+        tail.wait()
         if not KEPT:
             shutil.rmtree(directory, ignore_errors=True)
 
