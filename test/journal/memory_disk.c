@@ -322,7 +322,8 @@ void memory_disk_copy(struct memory_disk *memory, const struct memory_disk *from
         memory->files[i] = from->files[i];
         memory->files[i].bytes = malloc(from->files[i].size ? from->files[i].size : 1);
         memory->files[i].room = from->files[i].size;
-        memcpy(memory->files[i].bytes, from->files[i].bytes, from->files[i].size);
+        if (from->files[i].size)
+            memcpy(memory->files[i].bytes, from->files[i].bytes, from->files[i].size);
         memory->files[i].medium = NULL;
         memory->files[i].medium_size = 0;
         memory->files[i].dirty = NULL;
