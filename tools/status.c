@@ -71,9 +71,12 @@ bool pit_status_alarm(struct pit_status *status, char line[PIT_STATUS_ALARM_BYTE
     if (space.alarm) {
         status->alarm_ns = now_ns;
         snprintf(line, PIT_STATUS_ALARM_BYTES,
-                 "the disk is full: %s. The journal has %.1f MiB left; before they are used up new orders are rejected "
-                 "(disk_full), then everything. Free some space there: it goes on by itself",
-                 text, (double)space.left / MIB);
+                 "the disk is full: %s. %s (disk_full); the journal has %.1f MiB left. Free some space there: it goes "
+                 "on by itself",
+                 text,
+                 space.waits ? "Everything is rejected"
+                             : "Before the journal is at its end new orders are rejected, then everything",
+                 (double)space.left / MIB);
     } else {
         snprintf(line, PIT_STATUS_ALARM_BYTES, "the disk has space again after %.1f s: %s. Orders are taken",
                  (double)(now_ns - status->alarm_ns) / 1e9, text);
