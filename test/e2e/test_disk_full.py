@@ -4,6 +4,7 @@ everything goes on by itself, and nothing acknowledged is lost. Needs to mount: 
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,10 @@ CONFIG = """
 journal: {segment: 4MiB, reserve: 2MiB, cancel_reserve: 1MiB}
 limits: {drain_ms: 60000}
 """
+SPARSE = """
+journal: {segment: 4MiB, reserve: 0, sync: never}
+limits: {drain_ms: 60000}
+"""
 
 
 def run(*command):
@@ -30,17 +35,21 @@ def run(*command):
 class Disk:
     """A file system of 48 MiB, mounted; and a file in it that takes what the test says."""
 
-    def __init__(self, kind):
+    def __init__(self, *kinds, config=CONFIG):
+        """The first of kinds that this machine mounts."""
         self.directory = tempfile.mkdtemp(prefix="pitline-full-")
         self.mount = os.path.join(self.directory, "disk")
         os.mkdir(self.mount)
         self.config = os.path.join(self.directory, "pitline.yaml")
         with open(self.config, "w") as file:
-            file.write(CONFIG)
-        result = self.attach(kind)
-        if result.returncode != 0:
+            file.write(config)
+        for self.kind in kinds:
+            result = self.attach(self.kind)
+            if result.returncode == 0:
+                break
+        else:
             shutil.rmtree(self.directory)
-            raise pitline.Skip("%s cannot be mounted here: %s" % (kind, " ".join(result.stdout.split())))
+            raise pitline.Skip("%s cannot be mounted here: %s" % (kinds[-1], " ".join(result.stdout.split())))
         self.data = os.path.join(self.mount, "data")
         self.ballast = os.path.join(self.mount, "ballast")
 
@@ -115,8 +124,8 @@ def verify(disk):
     pitline.run("replay", disk.data, "--verify")
 
 
-def orders_are_refused_and_cancels_last(kind):
-    with Disk(kind) as disk, disk.pipeline() as pipeline:
+def orders_are_refused_and_cancels_last():
+    with Disk("ext4", "tmpfs") as disk, disk.pipeline() as pipeline:
         disk.fill(leave=5 * MIB)
         trader = Trader(pipeline.socket, 7)
         taken = trader.until_reason(DISK_FULL, lambda n: trader.order(n + 1), "a new order is refused")
@@ -134,7 +143,7 @@ def orders_are_refused_and_cancels_last(kind):
         assert status == 0, output
         assert "the disk is full: " in output and "DISK FULL" in output, output
         verify(disk)
-        print("# %s: %d orders and %d cancels until everything was refused" % (kind, taken, cancels))
+        print("# %s: %d orders and %d cancels until everything was refused" % (disk.kind, taken, cancels))
 
         # A start on the full disk recovers, and takes orders when there is space, without another start.
         with disk.pipeline() as pipeline:
@@ -155,20 +164,19 @@ def load_until(pipeline, acks, seed):
                              "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def under_load_nothing_is_lost(kind):
-    """Fills and frees twice under load, then kills it while it is full, starts it full, frees, and goes on."""
+def under_load_nothing_is_lost():
+    """Fills and frees under load, fills again and kills it while it is full, starts it full, frees, and goes on."""
     dice = random.Random(SEED)
-    with Disk(kind) as disk:
+    with Disk("ext4", "tmpfs") as disk:
         acks, ends = os.path.join(disk.directory, "acks"), []
         with disk.pipeline("--threads", dice.choice(["shared", "dedicated"])) as pipeline:
             trader = Trader(pipeline.socket, 7)
             load = load_until(pipeline, acks, dice.randrange(1 << 30))
-            for number in range(2):
-                disk.fill(leave=dice.randrange(7 * MIB))
-                trader.until_reason(DISK_FULL, lambda n: trader.order(number * 1000000 + n + 1), "an order is refused")
-                time.sleep(dice.uniform(0, 0.3))
-                disk.empty()
-                trader.until_reason(None, lambda n: trader.order(number * 1000000 + 500000 + n), "an order is taken")
+            disk.fill(leave=dice.randrange(7 * MIB))
+            trader.until_reason(DISK_FULL, lambda n: trader.order(n + 1), "an order is refused")
+            time.sleep(dice.uniform(0, 0.3))
+            disk.empty()
+            trader.until_reason(None, lambda n: trader.order(1000000 + n), "an order is taken")
             disk.fill(leave=dice.randrange(7 * MIB))
             trader.until_reason(DISK_FULL, lambda n: trader.order(3000000 + n), "an order is refused")
             time.sleep(dice.uniform(0, 0.5))
@@ -189,23 +197,68 @@ def under_load_nothing_is_lost(kind):
         pitline.run("replay", disk.data, "--verify", "--events", events)
         counts = compare(acks, events, ends)
         assert sum(counts.values()) > 1000, counts
-        print("# %s: all there, each once: %s" % (kind, dict(counts)))
+        print("# %s: all there, each once: %s" % (disk.kind, dict(counts)))
 
 
-def refused_on_tmpfs():
-    orders_are_refused_and_cancels_last("tmpfs")
+def a_block_without_space_waits_and_is_answered():
+    """Without syncs a segment is a hole, so that blocks themselves find no space."""
+    with Disk("tmpfs", config=SPARSE) as disk, disk.pipeline() as pipeline:
+        trader = Trader(pipeline.socket, 7)
+        assert trader.order(1) is None
+        disk.fill(leave=0)
+        accepted, refused, sent = set(), set(), 1
+        trader.socket.settimeout(0.01)
+        deadline = time.monotonic() + SECONDS
+        while not refused:
+            assert time.monotonic() < deadline, "nothing was refused after %d orders" % sent
+            sent += 1
+            trader.send(NEW, sent, trader.symbols["ABC"], sent, BUY, GTC, 0, 500, 1)
+            try:
+                while True:
+                    answer = trader.receive()
+                    assert answer[0] == ACCEPTED or answer[OWN + 1] == DISK_FULL, answer
+                    (accepted if answer[0] == ACCEPTED else refused).add(answer[REQUEST])
+            except socket.timeout:
+                continue
+        waiting = set(range(2, sent + 1)) - accepted - refused
+        assert waiting, "no block waited"
+        # A newcomer is told at once, and what waits is answered when there is space.
+        assert Trader(pipeline.socket, 8).order(1) == DISK_FULL
+        disk.empty()
+        trader.socket.settimeout(SECONDS)
+        while waiting:
+            answer = trader.receive()
+            assert answer[0] == ACCEPTED, answer
+            waiting.remove(answer[REQUEST])
+        trader.request = sent
+        assert trader.order(sent + 1) is None
+        status, output = pipeline.stop()
+        assert status == 0, output
+        assert "Everything is rejected" in output and "the disk has space again" in output, output
+        verify(disk)
 
 
-def refused_on_ext4():
-    orders_are_refused_and_cancels_last("ext4")
+def a_stop_that_cannot_write_the_last_says_so():
+    with Disk("tmpfs", config=SPARSE.replace("60000", "500")) as disk, disk.pipeline() as pipeline:
+        trader = Trader(pipeline.socket, 7)
+        assert trader.order(1) is None
+        disk.fill(leave=0)
+        trader.until_reason(DISK_FULL, lambda n: send_and_look(trader, n), "an order is refused")
+        status, output = pipeline.stop()
+        assert status == 1, output
+        assert "stopped after 500 ms of draining: the disk is full" in output, output
+        verify(disk)
 
 
-def under_load_on_tmpfs():
-    under_load_nothing_is_lost("tmpfs")
-
-
-def under_load_on_ext4():
-    under_load_nothing_is_lost("ext4")
+def send_and_look(trader, number):
+    """Sends an order; the reason of an answer that is there, if it is a refusal."""
+    trader.send(NEW, number + 2, trader.symbols["ABC"], number + 2, BUY, GTC, 0, 500, 1)
+    trader.socket.settimeout(0.01)
+    try:
+        answer = trader.receive()
+        return answer[OWN + 1] if answer[0] == REJECTED else None
+    except socket.timeout:
+        return None
 
 
 def a_new_journal_needs_its_first_segment():
@@ -222,5 +275,5 @@ if os.geteuid() != 0 and not os.environ.get("PIT_NAMESPACE") and run("unshare", 
     os.environ["PIT_NAMESPACE"] = "1"
     os.execvp("unshare", ["unshare", "-Urm", sys.executable, *sys.argv])
 print("# PIT_SEED=%d" % SEED)
-pitline.main(refused_on_tmpfs, refused_on_ext4, under_load_on_tmpfs, under_load_on_ext4,
-             a_new_journal_needs_its_first_segment)
+pitline.main(orders_are_refused_and_cancels_last, under_load_nothing_is_lost, a_block_without_space_waits_and_is_answered,
+             a_stop_that_cannot_write_the_last_says_so, a_new_journal_needs_its_first_segment)
