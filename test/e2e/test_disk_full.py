@@ -29,7 +29,10 @@ limits: {drain_ms: 60000}
 
 
 def run(*command):
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(command, 127, "there is no " + command[0])
 
 
 class Disk:
@@ -59,8 +62,7 @@ class Disk:
         image = os.path.join(self.directory, "image")
         with open(image, "wb") as file:
             file.truncate(48 * MIB)
-        made = run("/sbin/mkfs.ext4", "-q", image) if os.path.exists("/sbin/mkfs.ext4") else \
-            subprocess.CompletedProcess([], 1, "there is no mkfs.ext4")
+        made = run("/sbin/mkfs.ext4", "-q", image)
         return made if made.returncode != 0 else run("mount", "-o", "loop", image, self.mount)
 
     def free(self):
