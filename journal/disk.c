@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -204,6 +205,13 @@ static uint64_t machine_monotonic_ns(void *context)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
+static int64_t machine_free_bytes(void *context, const char *path)
+{
+    (void)context;
+    struct statvfs status;
+    return statvfs(path, &status) == 0 ? (int64_t)(status.f_bavail * status.f_frsize) : -errno;
+}
+
 const struct pit_disk *pit_disk_machine(void)
 {
     static const struct pit_disk machine = {
@@ -224,6 +232,7 @@ const struct pit_disk *pit_disk_machine(void)
         .random = machine_random,
         .utc_ns = machine_utc_ns,
         .monotonic_ns = machine_monotonic_ns,
+        .free_bytes = machine_free_bytes,
     };
     return &machine;
 }

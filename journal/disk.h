@@ -33,7 +33,9 @@ struct pit_disk {
     int (*lock)(void *context, const char *path); /* a file held until closed; -EWOULDBLOCK: another process has it */
     int (*random)(void *context, void *bytes, size_t count); /* for a new journal's id */
     uint64_t (*utc_ns)(void *context);                       /* for people: when a segment was made */
-    uint64_t (*monotonic_ns)(void *context);                 /* for statistics: how long a write took */
+    uint64_t (*monotonic_ns)(void *context);                 /* how long a write took; when to try something again */
+    int64_t (*free_bytes)(void *context, const char *path);  /* that this process may still fill in path's file system;
+                                                                NULL or an error: not known */
 };
 
 /* The machine's own disk. */

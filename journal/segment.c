@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "journal/space.h"
+
 /* directory/name always fits: the directory leaves room for every name used here. */
 static void path_of(char path[PIT_JOURNAL_PATH_BYTES], const struct pit_journal_files *files, const char *name)
 {
@@ -114,11 +116,10 @@ int pit_journal_blank_use(const struct pit_journal_files *files, struct pit_jour
     int result = pit_journal_put(files, blank->file, page, PIT_JOURNAL_PAGE_BYTES, 0);
     if (result == 0)
         result = disk->rename(disk->context, from, to);
-    if (result == 0 && files->method != PIT_JOURNAL_METHOD_NEVER)
-        result = disk->sync_directory(disk->context, files->directory);
-    if (result == 0)
-        *blank = (struct pit_journal_blank){.file = -1};
-    return result;
+    if (result < 0)
+        return result;
+    *blank = (struct pit_journal_blank){.file = -1};
+    return files->method == PIT_JOURNAL_METHOD_NEVER ? 0 : disk->sync_directory(disk->context, files->directory);
 }
 
 /* Zeroes [from, to), whole pages. */
@@ -217,10 +218,10 @@ int pit_journal_resume(const struct pit_journal_files *files, const struct pit_j
     if (result == 0)
         return file;
     files->disk->close(files->disk->context, file);
-    return pit_error_set(
-        error, result,
-        "%s/%s: cannot %s, at offset %lu: %s. Check the disk (the kernel's log says more), then start again",
-        files->directory, name, what, end->offset, strerror(-result));
+    return pit_error_set(error, result, "%s/%s: cannot %s, at offset %lu: %s. %s, then start again", files->directory,
+                         name, what, end->offset, strerror(-result),
+                         pit_journal_lacks_space(result) ? "Free some space in that file system"
+                                                         : "Check the disk (the kernel's log says more)");
 }
 
 struct begun {

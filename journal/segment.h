@@ -35,7 +35,8 @@ struct pit_journal_blank {
     uint64_t zeroed;
 };
 
-/* Writes count bytes at offset, durable when it returns as far as the method says so. */
+/* Writes count bytes at offset, durable when it returns as far as the method says so. What fails for lack of space, be
+ * it the write or the sync, may be done again with the same bytes: all of them are written anew. */
 int pit_journal_put(const struct pit_journal_files *files, int file, const void *bytes, size_t count, uint64_t offset);
 
 /* Opens an existing file for writing by the method. */
@@ -56,7 +57,8 @@ int pit_journal_blank_slice(const struct pit_journal_files *files, struct pit_jo
 /* Closes and removes it. */
 void pit_journal_blank_drop(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name);
 
-/* Gives a finished blank its header and its number. The file is the segment's from then on and the blank is empty.
+/* Gives a finished blank its header and its number. The file is the segment's from then on and the blank is empty, also
+ * when only the sync of the directory failed, which cannot be done again: a second one says nothing about the first.
  * page: a page of aligned scratch. */
 int pit_journal_blank_use(const struct pit_journal_files *files, struct pit_journal_blank *blank, const char *name,
                           const struct pit_journal_segment_header *header, uint8_t *page);

@@ -1,65 +1,11 @@
-#include "journal/writer.h"
-
+/* journal/writer.c - see writer.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "journal/segment.h"
+#include "journal/writer_parts.h"
 #include "ring/check.h"
-#include "ring/sequence.h"
-
-#define AHEAD_BYTES (UINT64_C(4) << 20) /* the next segment is zeroed at least this far at once */
-
-/* The journaler fills one of the two blocks while the disk agent writes the other. handed and done count blocks since
- * the opening: the disk agent owns the block handed over from handed to done, the journaler owns everything else. */
-struct pit_journal {
-    /* Fixed once open. */
-    struct pit_journal_files files;
-    struct pit_journal_options options;
-    const char *method_text;
-    uint8_t journal_id[16];
-    uint8_t *blocks[2];
-
-    /* Hand-over, one writer each. */
-    struct pit_sequence handed; /* journaler */
-    struct pit_sequence done;   /* disk */
-    struct pit_sequence failed; /* disk: 1 = error is filled */
-    struct pit_sequence filled; /* disk: bytes in use of the current segment; relaxed, for the preparer's pace */
-    struct pit_sequence ready;  /* preparer: blanks finished; one is waiting in blank while ready is taken + 1 */
-    struct pit_sequence taken;  /* disk: blanks taken */
-    struct pit_error error;     /* disk, before failed */
-
-    /* Journaler. */
-    _Alignas(PIT_SEQUENCE_BYTES) struct pit_journal_block_header *block; /* being filled */
-    struct pit_journal_record_header *record; /* in it, still open for commands; NULL = none */
-    uint64_t next_sequence;
-    uint64_t handed_count;
-    uint64_t durable;
-    uint64_t writing_last; /* last sequence in the block being written */
-    bool writing;
-    bool broken;
-
-    /* Disk. */
-    _Alignas(PIT_SEQUENCE_BYTES) int file;
-    bool stopped;
-    uint64_t segment_first_block;
-    uint64_t segment_bytes;
-    uint64_t offset;
-    uint64_t number; /* of the last block written */
-    uint64_t sequence;
-    uint64_t done_count;
-    uint64_t taken_count;
-    uint32_t crc; /* of the last block written */
-    uint8_t *page;
-    struct pit_journal_statistics statistics; /* words */
-
-    /* Preparer; the disk agent's between ready and taken. */
-    _Alignas(PIT_SEQUENCE_BYTES) struct pit_journal_blank blank;
-    uint64_t ready_count;
-    uint64_t retry_below; /* after a failure: try again when filled is below or at least this far */
-    uint64_t retry_at;
-};
 
 /* The lock. */
 
@@ -99,7 +45,7 @@ int pit_journal_lock(const struct pit_disk *disk, const char *directory, struct 
     result = disk->truncate(disk->context, lock, 0);
     if (result == 0)
         result = disk->write(disk->context, lock, text, (size_t)length, 0);
-    if (result == 0)
+    if (result == 0 || pit_journal_lacks_space(result)) /* the number is for people; a full disk holds nobody up */
         return lock;
     disk->close(disk->context, lock);
     return pit_error_set(error, result, "%s: cannot write: %s", path, strerror(-result));
@@ -183,31 +129,6 @@ static int probe_blank(struct pit_journal *journal)
     return result;
 }
 
-static int roll(struct pit_journal *journal, struct pit_journal_blank *blank, const char *name)
-{
-    struct pit_journal_segment_header header = {
-        .magic = PIT_JOURNAL_SEGMENT_MAGIC,
-        .version = PIT_JOURNAL_VERSION,
-        .segment_bytes = blank->bytes,
-        .first_block = journal->number + 1,
-        .first_sequence = journal->sequence + 1,
-        .created_ns = journal->files.disk->utc_ns(journal->files.disk->context),
-        .previous_crc = journal->crc,
-    };
-    memcpy(header.journal_id, journal->journal_id, sizeof header.journal_id);
-    int file = blank->file;
-    int result = pit_journal_blank_use(&journal->files, blank, name, &header, journal->page);
-    if (result < 0)
-        return result;
-    if (journal->file >= 0)
-        journal->files.disk->close(journal->files.disk->context, journal->file);
-    journal->file = file;
-    journal->segment_first_block = header.first_block;
-    journal->segment_bytes = header.segment_bytes;
-    journal->offset = PIT_JOURNAL_PAGE_BYTES;
-    return 0;
-}
-
 /* The first segment of a new journal, out of the blank that the probe began. */
 static int begin_journal(struct pit_journal *journal)
 {
@@ -218,23 +139,47 @@ static int begin_journal(struct pit_journal *journal)
     while (result == 0 && journal->blank.zeroed < journal->blank.bytes)
         result = pit_journal_blank_slice(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
     if (result == 0)
-        result = roll(journal, &journal->blank, PIT_JOURNAL_NEXT_NAME);
+        result = pit_journal_roll(journal, &journal->blank, PIT_JOURNAL_NEXT_NAME);
     return result;
 }
 
-static int open_files(struct pit_journal *journal, const struct pit_journal_end *end, struct pit_error *error)
+static int no_first_blank(struct pit_journal *journal, int code, struct pit_error *error)
 {
     const char *directory = journal->files.directory;
+    uint64_t bytes = journal->options.segment_bytes;
+    pit_journal_blank_drop(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
+    uint64_t free_bytes = pit_journal_free_bytes(&journal->files);
+    if (!pit_journal_lacks_space(code))
+        return pit_error_set(error, code,
+                             "%s: cannot prepare a segment of %lu bytes: %s. Check the directory, who may write there, "
+                             "and the disk",
+                             directory, bytes, strerror(-code));
+    if (free_bytes == UINT64_MAX)
+        return pit_error_set(error, code,
+                             "%s: cannot prepare a segment of %lu bytes: %s. Free some space there, or set a smaller "
+                             "segment size",
+                             directory, bytes, strerror(-code));
+    return pit_error_set(
+        error, code,
+        "%s: cannot prepare a segment of %lu bytes: %s (%lu bytes are free). Free some space there, or "
+        "set a smaller segment size",
+        directory, bytes, strerror(-code), free_bytes);
+}
+
+/* A new journal cannot do without its first segment. One that goes on has the rest of its last: on a full disk it
+ * begins with the alarm. */
+static int open_files(struct pit_journal *journal, const struct pit_journal_end *end, struct pit_error *error)
+{
     int result = probe_blank(journal);
-    if (result == 0 && end->segment_first_block == 0)
-        result = begin_journal(journal);
-    if (result < 0)
-        return pit_error_set(error, result, "%s: cannot prepare a segment of %lu bytes: %s. %s", directory,
-                             journal->options.segment_bytes, strerror(-result),
-                             result == -ENOSPC ? "Free some space there, or set a smaller segment size"
-                                               : "Check the directory, who may write there, and the disk");
-    if (end->segment_first_block == 0)
-        return 0;
+    if (end->segment_first_block == 0) {
+        if (result == 0)
+            result = begin_journal(journal);
+        return result < 0 ? no_first_blank(journal, result, error) : 0;
+    }
+    if (pit_journal_lacks_space(result))
+        pit_journal_alarm_raise(&journal->blank_alarm, &journal->files, pit_journal_wanted_bytes(journal));
+    else if (result < 0)
+        return no_first_blank(journal, result, error);
     result = pit_journal_resume(&journal->files, end, journal->blocks[1], error);
     if (result < 0)
         return result;
@@ -304,7 +249,7 @@ int pit_journal_open(struct pit_journal **result, const struct pit_disk *disk,
         pit_journal_close(journal);
         return code;
     }
-    pit_word_store_relaxed(&journal->filled.value, journal->offset);
+    pit_journal_tell_place(journal);
     *result = journal;
     return 0;
 }
@@ -404,8 +349,7 @@ bool pit_journal_commit(struct pit_journal *journal)
     journal->handed_count++;
     block_begin(journal, other);
     pit_sequence_store(&journal->handed, journal->handed_count);
-    if (journal->options.disk_bell)
-        pit_bell_ring(journal->options.disk_bell);
+    pit_journal_wake(journal->options.disk_bell);
     return true;
 }
 
@@ -430,147 +374,43 @@ bool pit_journal_failed(struct pit_journal *journal, struct pit_error *error)
     return true;
 }
 
-/* Disk. */
-
-static int prepare_urgently(struct pit_journal *journal, struct pit_journal_blank *blank)
-{
-    int result =
-        pit_journal_blank_begin(&journal->files, blank, PIT_JOURNAL_URGENT_NAME, journal->options.segment_bytes);
-    while (result == 0 && blank->zeroed < blank->bytes)
-        result = pit_journal_blank_slice(&journal->files, blank, PIT_JOURNAL_URGENT_NAME);
-    return result;
-}
-
-/* Moves on to the next segment: the prepared one, or one zeroed here and now. */
-static int next_segment(struct pit_journal *journal)
-{
-    if (pit_sequence_load(&journal->ready) != journal->taken_count) {
-        int result = roll(journal, &journal->blank, PIT_JOURNAL_NEXT_NAME);
-        if (result == 0)
-            pit_sequence_store(&journal->taken, ++journal->taken_count);
-        return result;
-    }
-    struct pit_journal_blank blank = {.file = -1};
-    int result = prepare_urgently(journal, &blank);
-    if (result == 0)
-        result = roll(journal, &blank, PIT_JOURNAL_URGENT_NAME);
-    pit_journal_blank_drop(&journal->files, &blank, PIT_JOURNAL_URGENT_NAME);
-    return result;
-}
-
-static void fail(struct pit_journal *journal, int code, const char *what, uint32_t bytes)
-{
-    const char *advice = code == -ENOSPC || code == -EDQUOT
-                             ? "Free some space in that file system, then start again: everything acknowledged is there"
-                             : "Check the disk (the kernel's log says more), then start again: everything acknowledged "
-                               "is there";
-    pit_error_set(&journal->error, code,
-                  "%s: the journal has stopped: %s failed: %s (block %lu of %u bytes, in segment %020lu.journal at "
-                  "offset %lu). Nothing after sequence %lu is durable or was acknowledged. %s",
-                  journal->files.directory, what, strerror(-code), journal->number + 1, bytes,
-                  journal->segment_first_block, journal->offset, journal->sequence, advice);
-    journal->stopped = true;
-    pit_sequence_store(&journal->failed, 1);
-}
-
-static void count_block(struct pit_journal *journal, uint32_t bytes, uint32_t commands, uint64_t took_ns)
-{
-    struct pit_journal_statistics *words = &journal->statistics;
-    pit_word_store_relaxed(&words->blocks, words->blocks + 1);
-    pit_word_store_relaxed(&words->bytes, words->bytes + bytes);
-    pit_word_store_relaxed(&words->commands, words->commands + commands);
-    pit_word_store_relaxed(&words->write_ns_total, words->write_ns_total + took_ns);
-    if (took_ns > words->write_ns_max)
-        pit_word_store_relaxed(&words->write_ns_max, took_ns);
-}
-
-/* Writes the block: 0, or negative with *what saying which step failed. */
-static int write_block(struct pit_journal *journal, struct pit_journal_block_header *block, const char **what)
-{
-    const struct pit_disk *disk = journal->files.disk;
-    block->magic = PIT_JOURNAL_BLOCK_MAGIC;
-    block->number = journal->number + 1;
-    block->journal_id = pit_journal_id_half(journal->journal_id);
-    block->previous_crc = journal->crc;
-    uint32_t bytes = pit_journal_block_seal((uint8_t *)block);
-    PIT_CHECK(block->first_sequence == journal->sequence + 1);
-    uint64_t began_ns = disk->monotonic_ns(disk->context);
-    if (journal->offset + bytes > journal->segment_bytes) {
-        *what = "beginning the next segment";
-        int result = next_segment(journal);
-        if (result < 0)
-            return result;
-    }
-    *what = "a write";
-    int result = pit_journal_put(&journal->files, journal->file, block, bytes, journal->offset);
-    if (result < 0)
-        return result;
-    journal->offset += bytes;
-    journal->number++;
-    journal->sequence += block->commands;
-    journal->crc = block->crc;
-    count_block(journal, bytes, block->commands, disk->monotonic_ns(disk->context) - began_ns);
-    return 0;
-}
-
-uint32_t pit_journal_disk_work(struct pit_journal *journal)
-{
-    if (pit_sequence_load(&journal->handed) == journal->done_count || journal->stopped)
-        return 0;
-    struct pit_journal_block_header *block =
-        (struct pit_journal_block_header *)journal->blocks[journal->done_count % 2];
-    const char *what = "";
-    int result = write_block(journal, block, &what);
-    if (result < 0) {
-        fail(journal, result, what, block->bytes);
-    } else {
-        pit_word_store_relaxed(&journal->filled.value, journal->offset);
-        pit_sequence_store(&journal->done, ++journal->done_count);
-    }
-    if (journal->options.journaler_bell)
-        pit_bell_ring(journal->options.journaler_bell);
-    return 1;
-}
-
-/* Preparer. */
-
-/* How far the next segment should be zeroed by now: twice as far as the current one is filled, so that it is ready by
- * half of it and the disk is not taken from the blocks all at once. */
-static uint64_t prepare_to(const struct pit_journal *journal, uint64_t filled)
-{
-    uint64_t to = filled * 2 + AHEAD_BYTES;
-    return to < journal->options.segment_bytes ? to : journal->options.segment_bytes;
-}
-
-uint32_t pit_journal_prepare_work(struct pit_journal *journal)
-{
-    if (pit_sequence_load(&journal->taken) != journal->ready_count)
-        return 0; /* one is waiting */
-    uint64_t filled = pit_word_load_relaxed(&journal->filled.value);
-    if (filled >= journal->retry_below && filled < journal->retry_at)
-        return 0;
-    int result = 0;
-    if (journal->blank.file < 0)
-        result = pit_journal_blank_begin(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME,
-                                         journal->options.segment_bytes);
-    else if (journal->blank.zeroed < journal->blank.bytes && journal->blank.zeroed >= prepare_to(journal, filled))
-        return 0;
-    if (result == 0 && journal->blank.zeroed < journal->blank.bytes) /* the opening may have finished it already */
-        result = pit_journal_blank_slice(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
-    if (result < 0) {
-        /* Not final: there is room in the current segment. The disk agent tries for itself when that is full. */
-        pit_journal_blank_drop(&journal->files, &journal->blank, PIT_JOURNAL_NEXT_NAME);
-        journal->retry_below = filled;
-        journal->retry_at = filled + journal->options.segment_bytes / 16;
-        return 1;
-    }
-    journal->retry_at = 0;
-    if (journal->blank.zeroed == journal->blank.bytes)
-        pit_sequence_store(&journal->ready, ++journal->ready_count);
-    return 1;
-}
-
 /* Everybody. */
+
+bool pit_journal_short_of_space(const struct pit_journal *journal)
+{
+    return pit_journal_alarm_on(&journal->block_alarm) || pit_journal_alarm_on(&journal->blank_alarm);
+}
+
+/* While the preparer's alarm is on no blank waits, so what is left is what the current segment has left. */
+enum pit_journal_room pit_journal_room(const struct pit_journal *journal, uint64_t ahead_bytes)
+{
+    if (pit_journal_alarm_on(&journal->block_alarm))
+        return PIT_JOURNAL_ROOM_NONE;
+    if (!pit_journal_alarm_on(&journal->blank_alarm))
+        return PIT_JOURNAL_ROOM_ALL;
+    uint64_t left = pit_word_load_relaxed(&journal->left.value);
+    if (left < PIT_JOURNAL_LAST_BYTES + ahead_bytes)
+        return PIT_JOURNAL_ROOM_NONE;
+    if (left < PIT_JOURNAL_LAST_BYTES + ahead_bytes + journal->options.cancels_bytes)
+        return PIT_JOURNAL_ROOM_CANCELS;
+    return PIT_JOURNAL_ROOM_ALL;
+}
+
+struct pit_journal_space pit_journal_space(const struct pit_journal *journal)
+{
+    bool waits = pit_journal_alarm_on(&journal->block_alarm);
+    bool short_of_blank = pit_journal_alarm_on(&journal->blank_alarm);
+    const struct pit_journal_alarm *alarm = waits && !short_of_blank ? &journal->block_alarm : &journal->blank_alarm;
+    return (struct pit_journal_space){
+        .alarm = waits || short_of_blank,
+        .waits = waits,
+        .left = pit_word_load_relaxed(&journal->left.value),
+        .free = pit_word_load_relaxed(&alarm->free),
+        .wanted = pit_word_load_relaxed(&alarm->wanted),
+        .times =
+            pit_word_load_relaxed(&journal->blank_alarm.times) + pit_word_load_relaxed(&journal->block_alarm.times),
+    };
+}
 
 const char *pit_journal_method(const struct pit_journal *journal)
 {

@@ -9,6 +9,10 @@
  * While one block is being written the next is being filled: whatever has arrived since the last write is the next
  * write. Segments are zero-written before use and opened O_DIRECT|O_DSYNC; where that is refused, writes are followed
  * by fdatasync. A failed write is final: the journal reports it and accepts nothing more.
+ *
+ * But a disk that is full passes. The preparer then gives back what it had of the next segment, raises an alarm, and
+ * tries again each second; blocks go on into what is prepared. A block for which there is no space waits in the disk
+ * agent, and nothing more becomes durable until there is. Whoever takes commands asks pit_journal_room before.
  */
 #ifndef PIT_JOURNAL_WRITER_H
 #define PIT_JOURNAL_WRITER_H
@@ -33,9 +37,21 @@ struct pit_journal_options {
     const char *directory;
     uint64_t segment_bytes;
     enum pit_journal_sync sync;
-    struct pit_bell *disk_bell;      /* rung when there is a block to write; may be NULL */
-    struct pit_bell *journaler_bell; /* rung when one is durable; may be NULL */
+    uint64_t reserve_bytes;     /* that the next segment leaves free in the file system, for others; 0 = none */
+    uint64_t cancels_bytes;     /* of the last prepared segment: for cancels alone while the disk is full; 0 = none */
+    struct pit_bell *disk_bell; /* rung when there is a block to write, or a segment for it; may be NULL */
+    struct pit_bell *journaler_bell; /* rung when one is durable, and when the room has changed; may be NULL */
 };
+
+/* What there is room for. */
+enum pit_journal_room {
+    PIT_JOURNAL_ROOM_ALL = 0,     /* there is space for segments */
+    PIT_JOURNAL_ROOM_CANCELS = 1, /* no space, and less than cancels_bytes + PIT_JOURNAL_LAST_BYTES left */
+    PIT_JOURNAL_ROOM_NONE = 2,    /* no space, and less than PIT_JOURNAL_LAST_BYTES left; or a block waits already */
+};
+
+/* Of the last prepared segment: for what was taken already, and for the last digests of a clean stop. */
+#define PIT_JOURNAL_LAST_BYTES ((uint64_t)PIT_JOURNAL_BLOCK_BYTES_MAX)
 
 struct pit_journal;
 
@@ -84,6 +100,23 @@ struct pit_journal_statistics {
     uint64_t blocks, bytes, commands, write_ns_total, write_ns_max;
 };
 struct pit_journal_statistics pit_journal_statistics(const struct pit_journal *journal);
+
+/* What there is room for once ahead_bytes of commands that are on their way have been written. Any thread. */
+enum pit_journal_room pit_journal_room(const struct pit_journal *journal, uint64_t ahead_bytes);
+
+/* True while there is no space for the next segment or for a block. Any thread. */
+bool pit_journal_short_of_space(const struct pit_journal *journal);
+
+/* Space, for people: any thread. free and wanted are as the last try found them. */
+struct pit_journal_space {
+    bool alarm;      /* there is no space for the next segment, or for a block */
+    bool waits;      /* a block waits for space: nothing more becomes durable */
+    uint64_t left;   /* bytes left in the segment being written */
+    uint64_t free;   /* bytes free in the file system; UINT64_MAX = nobody knows */
+    uint64_t wanted; /* bytes that would have to be free */
+    uint64_t times;  /* how often a segment or a block began to wait for space */
+};
+struct pit_journal_space pit_journal_space(const struct pit_journal *journal);
 
 /* Closes the files. The journaler has seen pit_journal_idle, and the two agents have stopped. */
 void pit_journal_close(struct pit_journal *journal);

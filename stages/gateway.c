@@ -233,6 +233,8 @@ static uint32_t do_work(void *state)
     gateway->now_ns = gateway->clock->monotonic_ns(gateway->clock->context);
     gateway->done = 0;
     gateway->held = false;
+    if (gateway->intake_word)
+        gateway->intake = (enum pit_intake)pit_sequence_load(gateway->intake_word);
     if (!gateway->draining) {
         if (pit_control_phase(gateway->control) != PIT_PHASE_RUN)
             drain(gateway);
@@ -424,6 +426,7 @@ static int fill(struct pit_gateway *gateway, const struct pit_gateway_config *co
     gateway->input = config->input;
     gateway->notes = config->sessions;
     gateway->board = config->board;
+    gateway->intake_word = config->intake;
     gateway->random = config->random ? config->random : machine_random;
     gateway->random_context = config->random_context;
     gateway->symbols_count = config->symbols_count;

@@ -23,6 +23,8 @@
  *   heartbeat_ms     a session silent for three intervals: BYE, close
  *   requests_max     unanswered requests of a session, and egress's backlog for it: the gateway stops reading from it
  *   turn_messages    a session's messages in one do_work; the others have their turn before it goes on
+ *   intake           the disk is full: REJECTED disk_full at once, for NEW and REPLACE while the rest of the journal is
+ *                    kept for cancels, for every request when there is none
  *   overload_ms      the input ring has no room: the gateway stops parsing, and the sockets push back; once that has
  *                    lasted so long, REJECTED overloaded until there is room
  *
@@ -79,6 +81,7 @@ struct pit_gateway_config {
     struct pit_ring *input;    /* slots: struct pit_command; its first sequence follows the recovered journal's last */
     struct pit_ring *sessions; /* slots: struct pit_session_note; at least 16 slots, its first sequence is 1 */
     const struct pit_session_board *board;      /* pit_egress_board */
+    const struct pit_sequence *intake;          /* enum pit_intake, the journaler's; NULL = always everything */
     const char *name;                           /* of the server, in WELCOME */
     const char *const *addresses;               /* where to listen */
     uint32_t addresses_count;                   /* 1 .. PIT_GATEWAY_ADDRESSES_MAX */
@@ -116,6 +119,7 @@ struct pit_gateway_counters {
     uint64_t malformed;         /* messages that closed their session, oversized ones included */
     uint64_t rejected_throttled;
     uint64_t rejected_overloaded;
+    uint64_t rejected_disk_full;
     uint64_t rejected_not_permitted;
     uint64_t rejected_unknown_symbol;
     uint64_t rejected_bad_request;

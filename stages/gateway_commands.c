@@ -110,6 +110,7 @@ static void reject(struct pit_gateway *gateway, struct pit_gateway_session *sess
     pit_gateway_say(gateway, session, answer);
     uint64_t *counter = reason == PIT_REASON_THROTTLED        ? &gateway->counters.rejected_throttled
                         : reason == PIT_REASON_OVERLOADED     ? &gateway->counters.rejected_overloaded
+                        : reason == PIT_REASON_DISK_FULL      ? &gateway->counters.rejected_disk_full
                         : reason == PIT_REASON_NOT_PERMITTED  ? &gateway->counters.rejected_not_permitted
                         : reason == PIT_REASON_UNKNOWN_SYMBOL ? &gateway->counters.rejected_unknown_symbol
                         : reason == PIT_REASON_SHUTTING_DOWN  ? &gateway->counters.rejected_shutting_down
@@ -211,13 +212,24 @@ static void fill_command(struct pit_command *command, const struct pit_message *
     }
 }
 
-/* A request of a live session. Assumes room in the input ring unless the pipeline is overloaded or shutting down. */
+/* What a full disk refuses: first what a halted symbol refuses too, then everything. */
+static bool journal_refuses(const struct pit_gateway *gateway, const struct pit_message *message)
+{
+    if (gateway->intake == PIT_INTAKE_CANCELS)
+        return message->kind == PIT_MESSAGE_NEW || message->kind == PIT_MESSAGE_REPLACE;
+    return gateway->intake == PIT_INTAKE_NONE;
+}
+
+/* A request of a live session. Assumes room in the input ring unless the pipeline is overloaded or shutting down, or
+ * takes nothing. */
 static void handle_request(struct pit_gateway *gateway, struct pit_gateway_session *session,
                            const struct pit_message *message)
 {
     enum pit_reason reason = check(gateway, session, message);
     if (reason == PIT_REASON_NONE && gateway->draining)
         reason = PIT_REASON_SHUTTING_DOWN;
+    if (reason == PIT_REASON_NONE && journal_refuses(gateway, message))
+        reason = PIT_REASON_DISK_FULL;
     if (reason == PIT_REASON_NONE && gateway->stalled_ns)
         reason = PIT_REASON_OVERLOADED;
     if (reason != PIT_REASON_NONE) {
@@ -289,7 +301,7 @@ static bool may_parse(struct pit_gateway *gateway, const struct pit_gateway_sess
 {
     if (!pit_gateway_may_say(gateway))
         return false;
-    if (session->state != PIT_GATEWAY_LIVE || gateway->draining)
+    if (session->state != PIT_GATEWAY_LIVE || gateway->draining || gateway->intake == PIT_INTAKE_NONE)
         return true;
     if (!pit_gateway_may_enter(gateway) && !overloaded(gateway)) {
         gateway->held = true;

@@ -64,6 +64,7 @@ struct pit_gateway {
     struct pit_ring *input;
     struct pit_ring *notes;
     const struct pit_session_board *board;
+    const struct pit_sequence *intake_word; /* NULL = always everything */
     struct pit_gateway_limits limits;
     void (*random)(void *context, void *bytes, size_t count);
     void *random_context;
@@ -103,14 +104,15 @@ struct pit_gateway {
     struct pit_message message; /* in the making, or just decoded */
     struct pit_message answer;
 
-    uint64_t now_ns;      /* monotonic, of this turn */
-    uint64_t time_ns;     /* UTC, of the last command; never falls */
-    bool time_fresh;      /* time_ns was taken in the session's turn */
-    uint64_t stalled_ns;  /* monotonic: since when the input ring has no room; 0 = it has */
-    uint64_t scanned_ns;  /* monotonic: the last look at time limits */
-    bool held;            /* sockets were left unread in this do_work for want of room in a ring */
-    bool draining;        /* the phase is DRAIN */
-    uint64_t batch_first; /* commands claimed and not yet published */
+    uint64_t now_ns;        /* monotonic, of this turn */
+    uint64_t time_ns;       /* UTC, of the last command; never falls */
+    bool time_fresh;        /* time_ns was taken in the session's turn */
+    uint64_t stalled_ns;    /* monotonic: since when the input ring has no room; 0 = it has */
+    uint64_t scanned_ns;    /* monotonic: the last look at time limits */
+    bool held;              /* sockets were left unread in this do_work for want of room in a ring */
+    bool draining;          /* the phase is DRAIN */
+    enum pit_intake intake; /* of this do_work */
+    uint64_t batch_first;   /* commands claimed and not yet published */
     uint32_t batch_count;
     struct pit_session_note *open_note; /* SEND, being filled */
     uint64_t open_sequence;

@@ -71,6 +71,8 @@ int pit_journaler_create(struct pit_journaler **result, const struct pit_journal
         return code;
     }
     pit_sequence_store(config->durable, journaler->durable);
+    if (config->intake)
+        pit_sequence_store(config->intake, PIT_INTAKE_ALL);
     pit_sequence_store(&journaler->settled, journaler->durable + 1);
     if (config->matchers == 0)
         pit_sequence_store(&journaler->drained, journaler->durable + 1);
@@ -105,6 +107,23 @@ static uint32_t announce(struct pit_journaler *journaler)
     for (uint32_t i = 0; i < journaler->config.bells_count; i++)
         pit_bell_ring(journaler->bells[i]);
     return 1;
+}
+
+/* Tells the gateway what there is room for behind all that it has published. */
+static void tell_intake(struct pit_journaler *journaler)
+{
+    static const enum pit_intake of_room[] = {[PIT_JOURNAL_ROOM_ALL] = PIT_INTAKE_ALL,
+                                              [PIT_JOURNAL_ROOM_CANCELS] = PIT_INTAKE_CANCELS,
+                                              [PIT_JOURNAL_ROOM_NONE] = PIT_INTAKE_NONE};
+    enum pit_intake intake = PIT_INTAKE_ALL;
+    if (!journaler->config.intake)
+        return;
+    if (pit_journal_short_of_space(journaler->config.journal)) {
+        uint64_t ahead = pit_ring_published(journaler->config.input) - journaler->durable;
+        intake = of_room[pit_journal_room(journaler->config.journal, ahead * PIT_CACHE_LINE_BYTES)];
+    }
+    if (journaler->config.intake->value != (uint64_t)intake)
+        pit_sequence_store(journaler->config.intake, intake);
 }
 
 static uint32_t copy_commands(struct pit_journaler *journaler)
@@ -209,6 +228,7 @@ static uint32_t do_work(void *state)
         return 1;
     }
     uint32_t work = announce(journaler);
+    tell_intake(journaler);
     uint32_t copied = copy_commands(journaler);
     for (uint32_t i = 0; i < DIGESTS_MAX && add_digests(journaler); i++)
         work++;

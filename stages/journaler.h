@@ -2,7 +2,8 @@
  *
  * Reads:    the input ring (struct pit_command; one gating reader) and one digest ring per matcher
  *           (struct pit_digest_note; this is their only reader).
- * Writes:   the journal, and config.durable: the last command that is on disk. The matchers' barriers watch it.
+ * Writes:   the journal, and config.durable: the last command that is on disk. The matchers' barriers watch it. And
+ *           config.intake: what there is room for. The gateway watches that.
  * Thread:   create and destroy by the controller, the agent by one thread, the questions at the end by any thread.
  * Progress: do_work never blocks: the kernel is called by the disk and the preparing agent only.
  *
@@ -12,6 +13,8 @@
  * A command's slot is released as soon as the command is copied into the block being filled. Whatever has arrived since
  * the last write is the next write. The notes of all matchers for one command are added up into one digest record; it
  * goes with the next block of commands, or in a block of its own when there are none or in PIT_PHASE_DRAIN.
+ *
+ * A disk that is full is not: the block being written waits, and durable goes on when there is space again.
  *
  * A failed journal is final: durable stands still from then on, nothing more is taken from the rings, and
  * pit_journaler_failed says why.
@@ -35,6 +38,7 @@ struct pit_journaler_config {
     struct pit_journal *journal;       /* open; closed by its owner after this agent has stopped */
     struct pit_ring *input;            /* its first sequence is the one after the journal's end */
     struct pit_sequence *durable;      /* create stores the journal's end in it; from then on only the agent */
+    struct pit_sequence *intake;       /* enum pit_intake; create stores ALL in it; NULL where nobody asks */
     struct pit_ring *const *digests;   /* one ring per matcher */
     uint32_t matchers;                 /* 0 .. PIT_JOURNALER_MATCHERS_MAX; 0: no digests are journaled */
     const struct pit_control *control; /* the phase */

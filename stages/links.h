@@ -2,6 +2,7 @@
  *
  *   gateway ══ session ring ══▶ egress       who is connected, and what the gateway itself has to say to them
  *   matcher ══ digest ring  ══▶ journaler    the event digest each PIT_JOURNAL_DIGEST_EVERY commands
+ *   journaler ── intake ──▶ gateway          what there is room for while the disk is full
  *
  * The gateway reads sockets, egress writes them. A session ends in this order: the gateway (end of stream, protocol
  * error, shutdown) publishes CLOSE; egress sends what is left and then the note's data, forgets the session and says so
@@ -50,6 +51,13 @@ struct pit_session_board {
     uint64_t zero[4];
 };
 _Static_assert(sizeof(struct pit_session_board) == 64, "a session's board is one cache line");
+
+/* What the journaler tells the gateway there is room for: a word of its own, of the journaler. */
+enum pit_intake {
+    PIT_INTAKE_ALL = 0,
+    PIT_INTAKE_CANCELS = 1, /* the disk is full, and the rest of the journal is kept for cancels, reduces and states */
+    PIT_INTAKE_NONE = 2,    /* and there is no rest */
+};
 
 struct pit_digest_note {
     uint64_t sequence; /* the ring's */

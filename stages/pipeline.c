@@ -9,6 +9,7 @@
 
 #define STARTUP_MS 10000u
 #define JOIN_MS 10000u
+#define MIB 1048576.0
 
 void pit_pipeline_say(const struct pit_pipeline *pipeline, const char *format, ...)
 {
@@ -88,6 +89,9 @@ static int check_config(const struct pit_pipeline_config *config, struct pit_err
     if (config->segment_bytes < PIT_JOURNAL_SEGMENT_BYTES_MIN || config->segment_bytes > PIT_JOURNAL_SEGMENT_BYTES_MAX)
         return pit_error_set(error, -EINVAL, "journal segments of %llu bytes; they can have 4 MiB to 16 GiB",
                              (unsigned long long)config->segment_bytes);
+    if (config->cancels_bytes > config->segment_bytes / 2)
+        return pit_error_set(error, -EINVAL, "%llu bytes kept for cancels; it can be half a segment, %llu, at most",
+                             (unsigned long long)config->cancels_bytes, (unsigned long long)config->segment_bytes / 2);
     int code = check_symbols(config, error);
     return code ? code : check_names(config, error);
 }
@@ -185,6 +189,21 @@ static const char *unfinished(const struct pit_pipeline *pipeline, uint64_t last
     return NULL;
 }
 
+static int drained_too_long(const struct pit_pipeline *pipeline, uint32_t drain_ms, const char *waits_for,
+                            struct pit_error *error)
+{
+    struct pit_journal_space space = pit_pipeline_space(pipeline);
+    char text[PIT_PIPELINE_SPACE_BYTES];
+    if (!space.alarm)
+        return pit_error_set(error, -ETIMEDOUT,
+                             "stopped after %u ms of draining: %s. What was acknowledged is in the journal", drain_ms,
+                             waits_for);
+    return pit_error_set(error, -ENOSPC,
+                         "stopped after %u ms of draining: the disk is full (%s), and %s. What was acknowledged is in "
+                         "the journal; free some space there, then start again",
+                         drain_ms, pit_pipeline_describe_space(pipeline, &space, text), waits_for);
+}
+
 static int drain(struct pit_pipeline *pipeline, uint32_t drain_ms, struct pit_error *error)
 {
     uint64_t limit = now_ms() + drain_ms;
@@ -201,9 +220,7 @@ static int drain(struct pit_pipeline *pipeline, uint32_t drain_ms, struct pit_er
         if (closed)
             waits_for = unfinished(pipeline, last);
         if (waits_for && now_ms() > limit)
-            return pit_error_set(error, -ETIMEDOUT,
-                                 "stopped after %u ms of draining: %s. What was acknowledged is in the journal",
-                                 drain_ms, waits_for);
+            return drained_too_long(pipeline, drain_ms, waits_for, error);
     }
     return 0;
 }
@@ -301,7 +318,7 @@ static void look_front(const struct pit_pipeline *pipeline, struct pit_pipeline_
     figures->rejects_early = read_word(&gateway->rejected_throttled) + read_word(&gateway->rejected_overloaded) +
                              read_word(&gateway->rejected_not_permitted) +
                              read_word(&gateway->rejected_unknown_symbol) + read_word(&gateway->rejected_bad_request) +
-                             read_word(&gateway->rejected_shutting_down);
+                             read_word(&gateway->rejected_shutting_down) + read_word(&gateway->rejected_disk_full);
     figures->sessions = read_word(&gateway->sessions);
     pit_histogram_snapshot(&figures->latency, pit_egress_latency(pipeline->egress));
 }
@@ -323,4 +340,21 @@ void pit_pipeline_look(const struct pit_pipeline *pipeline, struct pit_pipeline_
         figures->matched_min = matched < figures->matched_min ? matched : figures->matched_min;
     }
     figures->journal = pit_journal_statistics(pipeline->journal);
+    figures->space = pit_journal_space(pipeline->journal);
+}
+
+struct pit_journal_space pit_pipeline_space(const struct pit_pipeline *pipeline)
+{
+    return pit_journal_space(pipeline->journal);
+}
+
+char *pit_pipeline_describe_space(const struct pit_pipeline *pipeline, const struct pit_journal_space *space,
+                                  char text[PIT_PIPELINE_SPACE_BYTES])
+{
+    int used = space->free == UINT64_MAX
+                   ? snprintf(text, PIT_PIPELINE_SPACE_BYTES, "an unknown number of bytes is")
+                   : snprintf(text, PIT_PIPELINE_SPACE_BYTES, "%.1f MiB are", (double)space->free / MIB);
+    snprintf(text + used, PIT_PIPELINE_SPACE_BYTES - (size_t)used, " free in %.80s's file system, %.1f MiB are wanted",
+             pipeline->config.directory, (double)space->wanted / MIB);
+    return text;
 }

@@ -80,6 +80,8 @@ struct pit_pipeline_config {
 
     uint64_t segment_bytes; /* [64 MiB] */
     enum pit_journal_sync sync;
+    uint64_t reserve_bytes; /* that the journal leaves free in its file system [none] */
+    uint64_t cancels_bytes; /* of the journal, kept for cancels when the disk is full [none] */
 
     const struct pit_disk *disk; /* NULL = the machine's, likewise the next two */
     const struct pit_clock *clock;
@@ -118,7 +120,8 @@ int pit_pipeline_start(struct pit_pipeline *pipeline, struct pit_error *error);
 bool pit_pipeline_failed(const struct pit_pipeline *pipeline, struct pit_error *error);
 
 /* Drains for at most drain_ms and stops. 0: everything accepted is journaled, matched, reported, published, and the
- * final digest is in the journal. -ETIMEDOUT: not all of that; error says what was left. Others: the journal failed. */
+ * final digest is in the journal. -ETIMEDOUT: not all of that; error says what was left. -ENOSPC: neither, because the
+ * disk is full. Others: the journal failed. */
 int pit_pipeline_stop(struct pit_pipeline *pipeline, uint32_t drain_ms, struct pit_error *error);
 
 void pit_pipeline_destroy(struct pit_pipeline *pipeline);
@@ -148,10 +151,20 @@ struct pit_pipeline_figures {
     uint64_t input_used, input_slots;   /* slots of the input ring that are in use now */
     uint64_t output_used, output_slots; /* of the fullest output ring */
     struct pit_journal_statistics journal;
+    struct pit_journal_space space;
     uint64_t matched_max, matched_min; /* commands of the busiest and the idlest matcher */
     struct pit_histogram latency;      /* from a command's time to its last report in the outbox */
 };
 void pit_pipeline_look(const struct pit_pipeline *pipeline, struct pit_pipeline_figures *figures);
+
+/* Whether the disk is full: the alarm. Any thread. */
+struct pit_journal_space pit_pipeline_space(const struct pit_pipeline *pipeline);
+
+#define PIT_PIPELINE_SPACE_BYTES 160u
+
+/* What space there is, for people: "3.2 MiB are free in DIR's file system, 128.0 MiB are wanted". Returns text. */
+char *pit_pipeline_describe_space(const struct pit_pipeline *pipeline, const struct pit_journal_space *space,
+                                  char text[PIT_PIPELINE_SPACE_BYTES]);
 
 /* The sequence of the last command in the input ring. Any thread. */
 uint64_t pit_pipeline_last(const struct pit_pipeline *pipeline);

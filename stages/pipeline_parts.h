@@ -37,6 +37,7 @@ struct pit_pipeline {
     const struct pit_disk *disk;
     struct pit_control control;
     struct pit_sequence durable;
+    struct pit_sequence intake;
 
     struct pit_topology_request request;
     struct pit_topology topology;

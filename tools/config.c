@@ -13,6 +13,8 @@
 #define HEARTBEAT_MS_DEFAULT 30000u
 #define STATISTICS_MS_DEFAULT 1000u
 #define MS_MAX 86400000u
+#define RESERVE_BYTES (UINT64_C(64) << 20)
+#define RESERVE_BYTES_MAX (UINT64_C(1024) << 30)
 #define OUTBOX_BYTES_A_REQUEST 128u /* a report has about 64; the gateway reads on until half of the outbox waits */
 
 int pit_config_bytes(const char *text, uint64_t *bytes)
@@ -215,6 +217,18 @@ static int build_rings(struct pit_config_build *build)
     return 0;
 }
 
+/* A size of the journal's that may be 0 and is max at most; *bytes holds the default. */
+static int journal_size(struct pit_config_build *build, const char *path, const char *said, uint64_t max,
+                        uint64_t *bytes)
+{
+    if (said && pit_config_bytes(said, bytes) != 0)
+        return pit_config_fault(build->file, path, -EINVAL, build->error, "'%s' is no size; write it like 64MiB", said);
+    if (*bytes > max)
+        return pit_config_fault(build->file, path, -EINVAL, build->error, "%llu bytes is out of range: 0 to %llu",
+                                (unsigned long long)*bytes, (unsigned long long)max);
+    return 0;
+}
+
 static int build_journal(struct pit_config_build *build)
 {
     static const struct pit_config_word syncs[] = {
@@ -231,8 +245,15 @@ static int build_journal(struct pit_config_build *build)
                                 "%llu bytes is out of range: 4MiB to 16GiB, a multiple of 4KiB",
                                 (unsigned long long)bytes);
     pipeline->segment_bytes = bytes;
+    pipeline->reserve_bytes = RESERVE_BYTES;
+    pipeline->cancels_bytes = bytes / 4;
+    int code = journal_size(build, "journal.reserve", journal->reserve, RESERVE_BYTES_MAX, &pipeline->reserve_bytes);
+    if (code == 0)
+        code =
+            journal_size(build, "journal.cancel_reserve", journal->cancel_reserve, bytes / 2, &pipeline->cancels_bytes);
     int sync = 0;
-    int code = pit_config_choice(build, "journal.sync", journal->sync, syncs, &sync);
+    if (code == 0)
+        code = pit_config_choice(build, "journal.sync", journal->sync, syncs, &sync);
     pipeline->sync = (enum pit_journal_sync)sync;
     return code;
 }

@@ -59,6 +59,8 @@ struct pit_config_memory {
 
 struct pit_config_journal {
     char *segment;
+    char *reserve;
+    char *cancel_reserve;
     char *sync;
 };
 

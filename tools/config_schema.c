@@ -81,6 +81,8 @@ static const cyaml_schema_field_t memory_fields[] = {
 
 static const cyaml_schema_field_t journal_fields[] = {
     TEXT("segment", struct pit_config_journal, segment),
+    TEXT("reserve", struct pit_config_journal, reserve),
+    TEXT("cancel_reserve", struct pit_config_journal, cancel_reserve),
     TEXT("sync", struct pit_config_journal, sync),
     CYAML_FIELD_END,
 };

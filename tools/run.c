@@ -175,6 +175,15 @@ bool pit_run_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, 
     return true;
 }
 
+static void tell_alarm(struct pit_status *status)
+{
+    char line[PIT_STATUS_ALARM_BYTES];
+    if (!pit_status_alarm(status, line))
+        return;
+    fflush(stdout);
+    fprintf(stderr, "pitline run: %s\n", line);
+}
+
 int pit_run_watch(struct pit_pipeline *pipeline, struct pit_status *status, const struct pit_config *config, bool quiet,
                   uint32_t seconds, bool (*alive)(void *context), void *context, struct pit_error *error)
 {
@@ -190,6 +199,7 @@ int pit_run_watch(struct pit_pipeline *pipeline, struct pit_status *status, cons
             return number;
         if (pit_pipeline_failed(pipeline, error))
             return error->code ? error->code : -EIO;
+        tell_alarm(status);
         now = pit_status_now_ns();
         char line[PIT_STATUS_BYTES];
         if (now >= next_ns) {
@@ -218,12 +228,14 @@ static int complain(const struct pit_error *error, int status)
     return status;
 }
 
-static int stop(struct pit_pipeline *pipeline, const struct pit_config *config, const struct pit_status *status,
-                int watched, struct pit_error *error)
+static int stop(struct pit_pipeline *pipeline, const struct pit_config *config, struct pit_status *status, int watched,
+                struct pit_error *error)
 {
+    tell_alarm(status);
     if (watched > 0)
         printf("stopping on %s: finishing everything accepted\n", strsignal(watched));
     int code = pit_pipeline_stop(pipeline, config->drain_ms, watched < 0 ? NULL : error);
+    tell_alarm(status);
     if (code || watched < 0)
         return complain(error, 1);
     char line[PIT_STATUS_BYTES];

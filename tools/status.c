@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#define MIB 1048576.0
+
 uint64_t pit_status_now_ns(void)
 {
     struct timespec now;
@@ -52,7 +54,35 @@ static void format(const struct pit_pipeline_figures *now, const struct pit_pipe
         (double)(now->journal.bytes - before->journal.bytes) / 1e6 / seconds, (unsigned long long)now->sessions);
     uint64_t rejects = now->rejects - before->rejects + now->rejects_early - before->rejects_early;
     if (rejects > 0 && used < PIT_STATUS_BYTES)
-        snprintf(line + used, PIT_STATUS_BYTES - used, "  rejects %llu", (unsigned long long)rejects);
+        used += (size_t)snprintf(line + used, PIT_STATUS_BYTES - used, "  rejects %llu", (unsigned long long)rejects);
+    if (now->space.alarm && used < PIT_STATUS_BYTES)
+        snprintf(line + used, PIT_STATUS_BYTES - used, "  DISK FULL: journal has %.1f MiB left",
+                 (double)now->space.left / MIB);
+}
+
+bool pit_status_alarm(struct pit_status *status, char line[PIT_STATUS_ALARM_BYTES])
+{
+    struct pit_journal_space space = pit_pipeline_space(status->pipeline);
+    char text[PIT_PIPELINE_SPACE_BYTES];
+    if (space.alarm == (status->alarm_ns != 0))
+        return false;
+    pit_pipeline_describe_space(status->pipeline, &space, text);
+    uint64_t now_ns = pit_status_now_ns();
+    if (space.alarm) {
+        status->alarm_ns = now_ns;
+        snprintf(line, PIT_STATUS_ALARM_BYTES,
+                 "the disk is full: %s. %s (disk_full); the journal has %.1f MiB left. Free some space there: it goes "
+                 "on by itself",
+                 text,
+                 space.waits ? "Everything is rejected"
+                             : "Before the journal is at its end new orders are rejected, then everything",
+                 (double)space.left / MIB);
+    } else {
+        snprintf(line, PIT_STATUS_ALARM_BYTES, "the disk has space again after %.1f s: %s. Orders are taken",
+                 (double)(now_ns - status->alarm_ns) / 1e9, text);
+        status->alarm_ns = 0;
+    }
+    return true;
 }
 
 bool pit_status_line(struct pit_status *status, char line[PIT_STATUS_BYTES])
@@ -61,7 +91,8 @@ bool pit_status_line(struct pit_status *status, char line[PIT_STATUS_BYTES])
     uint64_t now_ns = pit_status_now_ns();
     pit_pipeline_look(status->pipeline, &now);
     bool news = now.commands != status->before.commands || now.answered != status->before.answered ||
-                now.sessions != status->before.sessions || now.rejects_early != status->before.rejects_early;
+                now.sessions != status->before.sessions || now.rejects_early != status->before.rejects_early ||
+                now.space.alarm || status->before.space.alarm;
     uint64_t ns = now_ns > status->before_ns ? now_ns - status->before_ns : 1;
     format(&now, &status->before, ns, (double)(now_ns - status->started_ns) / 1e9, line);
     status->before = now;

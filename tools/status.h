@@ -6,18 +6,24 @@
 
 #include "stages/pipeline.h"
 
-#define PIT_STATUS_BYTES 320
+#define PIT_STATUS_BYTES 400
 
 struct pit_status {
     const struct pit_pipeline *pipeline;
     struct pit_pipeline_figures before;
     uint64_t started_ns;
     uint64_t before_ns;
+    uint64_t alarm_ns; /* when the disk was found full; 0 = it is not */
 };
 
 void pit_status_init(struct pit_status *status, const struct pit_pipeline *pipeline);
 
-/* The line of the time since the last one (or init). False: nothing happened in it. */
+/* The disk has filled up, or has space again, since the last call: a line that says so, and what to do. False: neither.
+ */
+#define PIT_STATUS_ALARM_BYTES 640
+bool pit_status_alarm(struct pit_status *status, char line[PIT_STATUS_ALARM_BYTES]);
+
+/* The line of the time since the last one (or init). False: nothing happened in it, and the disk is not full. */
 bool pit_status_line(struct pit_status *status, char line[PIT_STATUS_BYTES]);
 
 /* The line of the whole time since init. */

@@ -57,6 +57,7 @@ const char *pit_reason_name(enum pit_reason reason)
         [PIT_REASON_NOT_PERMITTED] = "not_permitted",
         [PIT_REASON_SHUTTING_DOWN] = "shutting_down",
         [PIT_REASON_BAD_REQUEST] = "bad_request",
+        [PIT_REASON_DISK_FULL] = "disk_full",
     };
     return NAME_OF(names, reason);
 }

@@ -17,6 +17,15 @@ struct memory_file *memory_disk_file(struct memory_disk *memory, const char *pat
     return NULL;
 }
 
+uint64_t memory_disk_used(const struct memory_disk *memory)
+{
+    uint64_t used = 0;
+    for (int i = 0; i < MEMORY_FILES_MAX; i++)
+        if (memory->files[i].exists)
+            used += memory->files[i].size;
+    return used;
+}
+
 void memory_file_resize(struct memory_file *file, size_t size)
 {
     if (size > file->room) {
@@ -146,12 +155,8 @@ static int memory_write(void *context, int file, const void *bytes, size_t count
     }
     if (to->direct && (memory->direct_refused_at_write || (uintptr_t)bytes % 4096 || count % 4096 || offset % 4096))
         return -EINVAL;
-    uint64_t used = 0;
-    for (int i = 0; i < MEMORY_FILES_MAX; i++)
-        if (memory->files[i].exists)
-            used += memory->files[i].size;
     if (offset + count > to->size) {
-        if (memory->capacity && used + (offset + count - to->size) > memory->capacity)
+        if (memory->capacity && memory_disk_used(memory) + (offset + count - to->size) > memory->capacity)
             return -ENOSPC;
         memory_file_resize(to, offset + count);
     }
@@ -185,6 +190,8 @@ static int memory_sync_directory(void *context, const char *path)
     struct memory_disk *memory = context;
     (void)path;
     memory->directory_syncs++;
+    if (memory->fail_directory_sync_code)
+        return memory->fail_directory_sync_code;
     for (int i = 0; i < MEMORY_FILES_MAX; i++) {
         struct memory_file *file = &memory->files[i];
         memcpy(file->medium_path, file->path, sizeof file->path);
@@ -257,7 +264,18 @@ static int memory_random(void *context, void *bytes, size_t count)
 
 static uint64_t memory_clock(void *context)
 {
-    return ((struct memory_disk *)context)->writes * 1000;
+    const struct memory_disk *memory = context;
+    return memory->writes * 1000 + memory->clock_ns;
+}
+
+static int64_t memory_free_bytes(void *context, const char *path)
+{
+    const struct memory_disk *memory = context;
+    (void)path;
+    if (memory->capacity == 0)
+        return INT64_MAX;
+    uint64_t used = memory_disk_used(memory);
+    return used < memory->capacity ? (int64_t)(memory->capacity - used) : 0;
 }
 
 void memory_disk_init(struct memory_disk *memory, uint64_t seed)
@@ -282,6 +300,7 @@ void memory_disk_init(struct memory_disk *memory, uint64_t seed)
         .random = memory_random,
         .utc_ns = memory_clock,
         .monotonic_ns = memory_clock,
+        .free_bytes = memory_free_bytes,
     };
 }
 
@@ -303,7 +322,8 @@ void memory_disk_copy(struct memory_disk *memory, const struct memory_disk *from
         memory->files[i] = from->files[i];
         memory->files[i].bytes = malloc(from->files[i].size ? from->files[i].size : 1);
         memory->files[i].room = from->files[i].size;
-        memcpy(memory->files[i].bytes, from->files[i].bytes, from->files[i].size);
+        if (from->files[i].size)
+            memcpy(memory->files[i].bytes, from->files[i].bytes, from->files[i].size);
         memory->files[i].medium = NULL;
         memory->files[i].medium_size = 0;
         memory->files[i].dirty = NULL;

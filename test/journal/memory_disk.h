@@ -6,7 +6,7 @@
 
 #include "journal/disk.h"
 
-#define MEMORY_FILES_MAX 64
+#define MEMORY_FILES_MAX 128
 #define MEMORY_SECTOR_BYTES 512u /* written wholly or not at all */
 
 struct memory_file {
@@ -40,7 +40,9 @@ struct memory_disk {
     int fail_read_code;
     bool direct_refused_at_open;
     bool direct_refused_at_write;
-    uint64_t capacity; /* bytes in all files; more is -ENOSPC; 0 = endless */
+    int fail_directory_sync_code; /* what every sync of a directory returns; 0 = none fails */
+    uint64_t capacity;            /* bytes in all files; more is -ENOSPC; 0 = endless */
+    uint64_t clock_ns;            /* added to the clock, which else goes on with the writes alone */
     /* What happened. */
     uint64_t writes;
     uint64_t syncs;
@@ -52,6 +54,9 @@ void memory_disk_init(struct memory_disk *memory, uint64_t seed);
 void memory_disk_free(struct memory_disk *memory);
 
 struct memory_file *memory_disk_file(struct memory_disk *memory, const char *path);
+
+/* Bytes in all files. */
+uint64_t memory_disk_used(const struct memory_disk *memory);
 
 /* What would be found if the machine stopped now: of what was not synced each sector (or each page: some disks have
  * sectors that large) and each name is there or not. Requires cache. */

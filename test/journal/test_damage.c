@@ -648,45 +648,6 @@ static void a_failed_sync_is_final(void **state)
     memory_disk_free(&memory);
 }
 
-static void a_full_disk_stops_at_the_segment_end_and_goes_on_with_room(void **state)
-{
-    (void)state;
-    struct memory_disk memory;
-    struct pit_error error = {0};
-    struct pit_journal_end end;
-    struct pit_journal_options options = {.directory = DIRECTORY, .segment_bytes = SEGMENT_BYTES};
-    struct pit_journal_end nothing = {0};
-    struct pit_journal *journal;
-    uint64_t sequence = 1;
-    memory_disk_init(&memory, 12);
-    memory.capacity = SEGMENT_BYTES / 2;
-    assert_int_equal(pit_journal_open(&journal, &memory.disk, &options, &nothing, &error), -ENOSPC);
-    assert_non_null(strstr(error.text, "Free some space"));
-    memory.capacity = SEGMENT_BYTES * 3 / 2;
-    journal = fixture_open(&memory.disk, DIRECTORY, SEGMENT_BYTES, PIT_JOURNAL_SYNC_AUTO);
-    uint64_t durable = 0;
-    while (!pit_journal_failed(journal, &error)) {
-        for (int i = 0; i < 3000; i++) {
-            struct pit_command command = fixture_command(sequence, SALT);
-            sequence += pit_journal_append(journal, &command);
-        }
-        pit_journal_commit(journal);
-        for (int i = 0; i < 20; i++)
-            pit_journal_prepare_work(journal); /* fails quietly: there is room in the current segment */
-        pit_journal_disk_work(journal);
-        durable = pit_journal_durable(journal);
-    }
-    assert_int_equal(error.code, -ENOSPC);
-    assert_non_null(strstr(error.text, "No space left on device"));
-    assert_non_null(strstr(error.text, "Free some space"));
-    pit_journal_close(journal);
-    assert_int_equal(read_sequence(&memory, &end), durable);
-    assert_true(end.offset > SEGMENT_BYTES * 3 / 4);
-    memory.capacity = 0;
-    fixture_goes_on(&memory.disk, SALT, durable);
-    memory_disk_free(&memory);
-}
-
 static void an_unreadable_disk_is_not_an_end(void **state)
 {
     (void)state;
@@ -723,7 +684,6 @@ int main(void)
         cmocka_unit_test(o_direct_refused_falls_back_to_fdatasync),
         cmocka_unit_test(a_failed_write_is_final),
         cmocka_unit_test(a_failed_sync_is_final),
-        cmocka_unit_test(a_full_disk_stops_at_the_segment_end_and_goes_on_with_room),
         cmocka_unit_test(an_unreadable_disk_is_not_an_end),
     };
     return cmocka_run_group_tests_name("damage", tests, NULL, NULL);

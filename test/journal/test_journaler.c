@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal/space.h"
 #include "memory_disk.h"
 #include "stages/journaler.h"
 
@@ -23,6 +24,7 @@ struct bench {
     struct pit_agent agent, disk_agent, preparer;
     struct pit_control control;
     struct pit_sequence durable;
+    struct pit_sequence intake;
     struct pit_ring *input;
     struct pit_ring *digests[MATCHERS];
     uint64_t next; /* sequence the gateway puts in next */
@@ -53,6 +55,7 @@ static void start(const struct pit_disk *disk, const char *directory, uint32_t m
         .journal = bench.journal,
         .input = bench.input,
         .durable = &bench.durable,
+        .intake = &bench.intake,
         .digests = bench.digests,
         .matchers = matchers,
         .control = &bench.control,
@@ -364,6 +367,49 @@ static void a_failed_sync_acknowledges_nothing_more(void **state)
     stop_in_memory();
 }
 
+static void the_gateway_is_told_before_a_full_disk_has_no_room_left(void **state)
+{
+    (void)state;
+    start_in_memory(0);
+    bench.memory.capacity = SEGMENT_BYTES * 3 / 2;
+    while (!pit_journal_space(bench.journal).alarm ||
+           pit_journal_space(bench.journal).left >= PIT_JOURNAL_LAST_BYTES + SLOTS * 32) {
+        put_commands(60);
+        turns(3);
+        assert_int_equal(pit_sequence_load(&bench.intake), PIT_INTAKE_ALL);
+    }
+    /* What is published counts before it is written. */
+    put_commands(SLOTS);
+    for (int i = 0; i < 3; i++)
+        bench.agent.do_work(bench.agent.state);
+    assert_true(pit_journal_space(bench.journal).left >= PIT_JOURNAL_LAST_BYTES);
+    assert_int_equal(pit_sequence_load(&bench.intake), PIT_INTAKE_NONE);
+    /* And all of it still fits. */
+    turns(20);
+    assert_true(pit_journaler_settled(bench.journaler, bench.next - 1));
+    assert_false(pit_journal_space(bench.journal).waits);
+    assert_int_equal(pit_sequence_load(&bench.intake), PIT_INTAKE_NONE);
+    /* Who puts in more nevertheless waits, and is not lost. */
+    while (!pit_journal_space(bench.journal).waits) {
+        put_commands(SLOTS);
+        turns(1);
+    }
+    uint64_t durable = pit_sequence_load(&bench.durable);
+    turns(20);
+    assert_int_equal(pit_sequence_load(&bench.durable), durable);
+    assert_false(pit_journaler_failed(bench.journaler, NULL));
+    bench.memory.capacity = 0;
+    bench.memory.clock_ns += PIT_JOURNAL_RETRY_NS;
+    turns(20);
+    assert_int_equal(pit_sequence_load(&bench.intake), PIT_INTAKE_ALL);
+    assert_true(pit_journaler_settled(bench.journaler, bench.next - 1));
+    struct pit_journal_end end;
+    struct pit_error error = {0};
+    assert_int_equal(fixture_read(&bench.memory.disk, DIRECTORY, SALT, &end, NULL, &error), 0);
+    assert_int_equal(end.sequence, bench.next - 1);
+    stop_in_memory();
+}
+
 static void a_ring_that_does_not_continue_the_journal_is_refused(void **state)
 {
     (void)state;
@@ -460,6 +506,7 @@ int main(void)
         cmocka_unit_test(matchers_that_disagree_stop_the_journal),
         cmocka_unit_test(a_failed_disk_acknowledges_nothing_more_and_says_why),
         cmocka_unit_test(a_failed_sync_acknowledges_nothing_more),
+        cmocka_unit_test(the_gateway_is_told_before_a_full_disk_has_no_room_left),
         cmocka_unit_test(a_ring_that_does_not_continue_the_journal_is_refused),
         cmocka_unit_test(threads_and_restarts_keep_every_command),
     };

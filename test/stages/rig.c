@@ -69,6 +69,7 @@ static int make_gateway(struct rig *rig, const struct rig_options *options, stru
         .input = rig->input,
         .sessions = rig->sessions,
         .board = pit_egress_board(rig->egress),
+        .intake = &rig->intake,
         .name = "rig",
         .addresses = &address,
         .addresses_count = 1,

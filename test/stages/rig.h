@@ -39,6 +39,7 @@ struct rig {
     uint64_t utc_ns;
     uint64_t monotonic_ns;
     struct pit_control control;
+    struct pit_sequence intake; /* the journaler's, for the test to set */
     void *memory[3];
     struct pit_ring *input, *sessions, *output;
     struct pit_ring_reader commands; /* the matcher's */

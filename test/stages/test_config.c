@@ -96,6 +96,8 @@ static void config_of_an_empty_file_has_every_default(void **state)
     assert_true(pipeline->symbols_count > 0);
     assert_int_equal(pipeline->matchers, 1);
     assert_int_equal(pipeline->segment_bytes, 64 << 20);
+    assert_int_equal(pipeline->reserve_bytes, 64 << 20);
+    assert_int_equal(pipeline->cancels_bytes, 16 << 20);
     assert_true(pipeline->market_data);
     assert_true(pipeline->pin);
     assert_int_equal(pipeline->limits.heartbeat_ms, 30000);
@@ -135,7 +137,7 @@ static void config_says_all_about_threads_journal_and_limits(void **state)
     (void)state;
     struct loaded loaded = load("threads: {mode: groups, wait: yield, pin: false, priority: 7, groups: [{name: all, "
                                 "stages: [gateway, journaler, matcher, egress, publisher], wait: sleep}]}\n"
-                                "journal: {segment: 8MiB, sync: data}\n"
+                                "journal: {segment: 8MiB, reserve: 1GiB, cancel_reserve: 0, sync: data}\n"
                                 "rings: {input: 2048, output: 4096, sessions: 32, market_data: 8192}\n"
                                 "memory: {huge_pages: false, prefault: true}\n"
                                 "market_data: {readable_by: group}\n"
@@ -152,6 +154,8 @@ static void config_says_all_about_threads_journal_and_limits(void **state)
     assert_int_equal(pipeline->groups[0].wait, PIT_WAIT_SLEEP);
     assert_int_equal(pipeline->groups[0].cpu, PIT_CPU_ANY);
     assert_int_equal(pipeline->segment_bytes, 8 << 20);
+    assert_int_equal(pipeline->reserve_bytes, 1 << 30);
+    assert_int_equal(pipeline->cancels_bytes, 0);
     assert_int_equal(pipeline->sync, PIT_JOURNAL_SYNC_DATA);
     assert_int_equal(pipeline->input_slots, 2048);
     assert_int_equal(pipeline->output_slots, 4096);
@@ -219,6 +223,9 @@ static void config_refuses_values_out_of_range_where_they_stand(void **state)
     refused("rings:\n  sessions: 131072\n", 2, 13, "131072 is out of range: 16 to 65536");
     refused("journal:\n  segment: 64 MB\n", 2, 12, "no size");
     refused("journal:\n  segment: 1MiB\n", 2, 12, "out of range");
+    refused("journal:\n  reserve: much\n", 2, 12, "no size");
+    refused("journal:\n  reserve: 1025GiB\n", 2, 12, "out of range: 0 to 1099511627776");
+    refused("journal:\n  segment: 8MiB\n  cancel_reserve: 5MiB\n", 3, 19, "out of range: 0 to 4194304");
     refused("journal:\n  sync: always\n", 2, 9, "none of: auto, data, never");
     refused("limits:\n  sessions: 5000\n", 2, 13, "out of range");
     refused("statistics_ms: 0\n", 1, 16, "out of range");

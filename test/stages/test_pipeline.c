@@ -511,6 +511,70 @@ static void pipeline_stops_when_the_disk_breaks_and_shows_nothing_that_is_not_du
     }
 }
 
+static uint64_t disk_is_full;
+
+static int64_t full_free_bytes(void *context, const char *path)
+{
+    const struct pit_disk *machine = pit_disk_machine();
+    (void)context;
+    return pit_word_load_relaxed(&disk_is_full) ? 1000000 : machine->free_bytes(machine->context, path);
+}
+
+static void run_until_it_waits_for_space(struct run *run)
+{
+    struct pit_pipeline_figures figures;
+    struct pit_error error = {0};
+    do {
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+        pit_pipeline_look(run->pipeline, &figures);
+        if (pit_pipeline_failed(run->pipeline, &error))
+            fail_msg("%s", error.text);
+    } while (!figures.space.waits || figures.input_used < figures.input_slots);
+    assert_true(figures.space.alarm);
+    assert_int_equal(figures.space.free, 1000000);
+    assert_int_equal(figures.space.wanted, 5 << 20);
+}
+
+/* The rings fill up behind a journal that waits for space. */
+static void pipeline_waits_for_a_full_disk_and_goes_on_or_stops_with_what_is_durable(void **state)
+{
+    (void)state;
+    for (uint32_t round = 0; round < 4; round++) {
+        struct run run;
+        struct pit_error error = {0};
+        char name[32];
+        snprintf(name, sizeof name, "full-%u", round);
+        run_prepare(&run, name, round % 2 ? PIT_THREADS_DEDICATED : PIT_THREADS_SHARED, UINT32_MAX);
+        struct pit_disk disk = *pit_disk_machine();
+        disk.free_bytes = full_free_bytes;
+        run.config.disk = &disk;
+        run.config.reserve_bytes = 1 << 20;
+        pit_word_store_relaxed(&disk_is_full, 0);
+        run_start(&run);
+        run_until_answered(&run, 1000);
+        pit_word_store_relaxed(&disk_is_full, 1);
+        run_until_it_waits_for_space(&run);
+        bool goes_on = round < 2;
+        if (goes_on) {
+            uint64_t last = pit_pipeline_last(run.pipeline);
+            pit_word_store_relaxed(&disk_is_full, 0);
+            run_until_answered(&run, last + 1000);
+            if (pit_pipeline_stop(run.pipeline, 60000, &error) != 0)
+                fail_msg("%s", error.text);
+        } else {
+            assert_int_equal(pit_pipeline_stop(run.pipeline, 50, &error), -ENOSPC);
+            assert_non_null(strstr(error.text, "the disk is full (1.0 MiB are free in "));
+            assert_non_null(strstr(error.text, "5.0 MiB are wanted"));
+        }
+        uint64_t last = pit_pipeline_last(run.pipeline);
+        pit_pipeline_destroy(run.pipeline);
+        struct pit_replay_result result;
+        replay(run.data, &result);
+        assert_int_equal(run.ends.lasts, result.commands);
+        assert_true(goes_on ? result.last_sequence == last : result.last_sequence < last);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +590,7 @@ int main(void)
         cmocka_unit_test(pipeline_refuses_configurations_that_contradict_themselves),
         cmocka_unit_test(pipeline_keeps_symbols_on_the_matcher_they_are_given_to_by_name),
         cmocka_unit_test(pipeline_stops_when_the_disk_breaks_and_shows_nothing_that_is_not_durable),
+        cmocka_unit_test(pipeline_waits_for_a_full_disk_and_goes_on_or_stops_with_what_is_durable),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
