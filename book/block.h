@@ -20,23 +20,28 @@ _Static_assert(offsetof(struct pit_command, quantity) + 8 == offsetof(struct pit
                    offsetof(struct pit_resting_order, quantity) + 8 == PIT_BLOCK_BYTES,
                "the four fields are one block everywhere");
 
-/* Where the compiler keeps one while it is copied. */
-typedef uint64_t pit_block __attribute__((vector_size(PIT_BLOCK_BYTES), aligned(16)));
+/* Half of one, as a compiler copies it: any processor has a register for it. */
+typedef uint64_t pit_half_block __attribute__((vector_size(PIT_BLOCK_BYTES / 2)));
+
+static inline void pit_half_block_copy(uint64_t *to, const uint64_t *from)
+{
+    pit_half_block half;
+    memcpy(&half, from, sizeof half);
+    memcpy(to, &half, sizeof half);
+}
 
 static inline void pit_block_copy(uint64_t *to, const uint64_t *from)
 {
-    pit_block block;
-    memcpy(&block, from, sizeof block);
-    memcpy(to, &block, sizeof block);
+    pit_half_block_copy(to, from);
+    pit_half_block_copy(to + 2, from + 2);
 }
 
 /* With another order id. */
 static inline void pit_block_named(uint64_t *to, const uint64_t *from, uint64_t order_id)
 {
-    pit_block block;
-    memcpy(&block, from, sizeof block);
-    block[0] = order_id;
-    memcpy(to, &block, sizeof block);
+    const pit_half_block ids = {order_id, from[1]};
+    memcpy(to, &ids, sizeof ids);
+    pit_half_block_copy(to + 2, from + 2);
 }
 
 #endif

@@ -66,21 +66,22 @@ struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit
     return book;
 }
 
-__attribute__((noinline, cold)) void pit_book_grow_old(struct pit_book *book, enum pit_id_kind kind, uint32_t slot)
+__attribute__((noinline)) void pit_book_grow_old(struct pit_book *book, enum pit_id_kind kind, uint32_t slot)
 {
     struct pit_id_table *table = kind == PIT_BY_ORDER_ID ? &book->by_order_id : &book->by_client_id;
+    pit_newcomers_count_stayed(&book->newcomers[kind], book->rested);
     pit_id_table_insert(table, pit_id_hash_of(table, slot), slot, &book->pool.order[slot].seat[kind]);
 }
 
-__attribute__((noinline, cold)) uint32_t pit_book_find_order_id_on(const struct pit_book *book, uint64_t order_id,
-                                                                   uint32_t hash)
+__attribute__((noinline)) uint32_t pit_book_find_order_id_on(const struct pit_book *book, uint64_t order_id,
+                                                             uint32_t hash)
 {
     const struct pit_key key = {.orders = book->pool.order, .id = order_id};
     return pit_id_table_find(&book->by_order_id, hash, pit_has_order_id, &key);
 }
 
-__attribute__((noinline, cold)) uint32_t pit_book_find_client_id_on(const struct pit_book *book, uint64_t client_id,
-                                                                    uint32_t account, uint32_t hash)
+__attribute__((noinline)) uint32_t pit_book_find_client_id_on(const struct pit_book *book, uint64_t client_id,
+                                                              uint32_t account, uint32_t hash)
 {
     const struct pit_key key = {.orders = book->pool.order, .id = client_id, .account = account};
     return pit_id_table_find(&book->by_client_id, hash, pit_has_client_id, &key);

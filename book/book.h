@@ -47,7 +47,7 @@ uint32_t pit_book_levels(const struct pit_book *book); /* prices in use now */
 /* Best price of a side. Returns false when the side is empty. */
 bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *price);
 
-/* Open lots at a price of a side. One step for each order there. */
+/* Open lots at a price of a side; UINT64_MAX where they are that many or more. One step for each order there. */
 uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t price);
 
 /* Visits a side's orders, best price first, then oldest first, until visit returns false. */

@@ -38,7 +38,8 @@ uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t
         return 0;
     uint64_t quantity = 0;
     for (uint32_t slot = level->head; slot; slot = book->pool.order[slot].next)
-        quantity += book->pool.order[slot].is.quantity;
+        if (__builtin_add_overflow(quantity, book->pool.order[slot].is.quantity, &quantity))
+            return UINT64_MAX;
     return quantity;
 }
 

@@ -97,12 +97,10 @@ static inline struct pit_level *pit_ladder_take(struct pit_ladder *ladder, int64
     if (__builtin_expect(!pit_ladder_near(ladder, rank), 0))
         return pit_ladder_far_take(ladder, rank, best);
     const uint64_t at = (uint64_t)rank & ladder->mask;
-    if (!ladder->rung[at].head) {
-        ladder->count++;
-        ladder->in_use[at >> 6] |= UINT64_C(1) << (at & 63);
-        ladder->words[at >> 12] |= UINT64_C(1) << (at >> 6 & 63);
-        ladder->blocks |= UINT64_C(1) << (at >> 12);
-    }
+    ladder->count += ladder->rung[at].head == 0;
+    ladder->in_use[at >> 6] |= UINT64_C(1) << (at & 63);
+    ladder->words[at >> 12] |= UINT64_C(1) << (at >> 6 & 63);
+    ladder->blocks |= UINT64_C(1) << (at >> 12);
     return &ladder->rung[at];
 }
 

@@ -6,6 +6,9 @@
  *
  *   id ──▶ place ──▶ slot ──▶ order: is it this id's, and does it rest?
  *
+ * Where orders stay, that is in vain. So when many of those who were followed still rested, the next ones go straight
+ * into the table, and after a while it is tried again.
+ *
  * Writer:   the owner of the book.
  * Progress: one look.
  */
@@ -23,9 +26,30 @@
 #define PIT_ID_SEAT_NEWCOMER 0xc0000000u
 _Static_assert(PIT_ORDERS_MAX * 8u + PIT_ID_SEAT_BEHIND <= PIT_ID_SEAT_NEWCOMER, "no seat in a table looks like one");
 
+/* When as many as PIT_NEWCOMERS_STAYED of at most so many times PIT_NEWCOMERS_OF stayed, the next
+ * PIT_NEWCOMERS_STRAIGHT orders go straight into the table. */
+#define PIT_NEWCOMERS_STAYED 64u
+#define PIT_NEWCOMERS_OF 4u
+#define PIT_NEWCOMERS_STRAIGHT 16384u
+
 struct pit_newcomers {
     uint32_t slot[PIT_NEWCOMERS]; /* 0: nobody; or an order that has gone since, and perhaps another in its slot */
+    uint64_t straight_until;      /* orders before this one, counted as they come to rest, go straight into the table */
+    uint64_t since;               /* the order with which the counting of those who stayed began */
+    uint32_t stayed;
+    uint32_t zero;
 };
+
+/* One more stayed. count: of the orders that came to rest. */
+static inline void pit_newcomers_count_stayed(struct pit_newcomers *newcomers, uint64_t count)
+{
+    if (++newcomers->stayed < PIT_NEWCOMERS_STAYED)
+        return;
+    if (count - newcomers->since < PIT_NEWCOMERS_STAYED * PIT_NEWCOMERS_OF)
+        newcomers->straight_until = count + PIT_NEWCOMERS_STRAIGHT;
+    newcomers->stayed = 0;
+    newcomers->since = count;
+}
 
 /* The place of an order id. They are sequences: those of one book may have any distance, so they are mixed. */
 static inline uint32_t pit_newcomer_place_of_order_id(uint64_t order_id)

@@ -80,11 +80,9 @@ static inline void pit_order_release(struct pit_order_pool *pool, uint32_t slot)
 /* Puts an order at the end of a level's queue. Returns its older neighbour: the caller writes its next (0) and prev. */
 static inline uint32_t pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
-    const uint32_t tail = level->tail;
-    if (tail)
-        orders[tail].next = slot;
-    else
-        level->head = slot;
+    const uint32_t head = level->head, tail = level->tail;
+    orders[tail].next = slot;
+    level->head = head ? head : slot;
     level->tail = slot;
     return tail;
 }

@@ -45,6 +45,31 @@ static inline uint32_t join_newcomers(struct pit_book *book, enum pit_id_kind ki
     return pit_newcomer_seat(place);
 }
 
+static inline bool goes_straight(const struct pit_book *book, enum pit_id_kind kind)
+{
+    return __builtin_expect(book->rested < book->newcomers[kind].straight_until, 0);
+}
+
+/* An order's seat by each of its ids, as it comes to rest. */
+
+static inline uint32_t seat_by_order_id(struct pit_book *book, uint32_t slot, uint64_t order_id)
+{
+    if (!goes_straight(book, PIT_BY_ORDER_ID))
+        return join_newcomers(book, PIT_BY_ORDER_ID, pit_newcomer_place_of_order_id(order_id), slot);
+    uint32_t seat;
+    pit_id_table_insert(&book->by_order_id, pit_id_hash(&book->by_order_id, order_id, 0), slot, &seat);
+    return seat;
+}
+
+static inline uint32_t seat_by_client_id(struct pit_book *book, uint32_t slot, uint32_t client_hash)
+{
+    if (!goes_straight(book, PIT_BY_CLIENT_ID))
+        return join_newcomers(book, PIT_BY_CLIENT_ID, pit_newcomer_place_of_hash(client_hash), slot);
+    uint32_t seat;
+    pit_id_table_insert(&book->by_client_id, client_hash, slot, &seat);
+    return seat;
+}
+
 /* Gives an order that comes to rest in a slot its seats and its place in the queue. What it shows is written after: it
  * is not looked at before. client_hash: see pit_admit_new. */
 static inline __attribute__((always_inline)) void settle(struct pit_book *book, uint32_t slot, uint64_t order_id,
@@ -53,10 +78,9 @@ static inline __attribute__((always_inline)) void settle(struct pit_book *book, 
 {
     if (order_id > book->newest)
         book->newest = order_id;
-    const uint32_t by_order_id = join_newcomers(book, PIT_BY_ORDER_ID, pit_newcomer_place_of_order_id(order_id), slot);
-    uint32_t by_client_id = PIT_ID_SEAT_NONE;
-    if (client_id)
-        by_client_id = join_newcomers(book, PIT_BY_CLIENT_ID, pit_newcomer_place_of_hash(client_hash), slot);
+    book->rested++;
+    const uint32_t by_order_id = seat_by_order_id(book, slot, order_id);
+    const uint32_t by_client_id = client_id ? seat_by_client_id(book, slot, client_hash) : PIT_ID_SEAT_NONE;
     const uint32_t prev = enter_queue(book, slot, side, price);
     struct pit_order *order = &book->pool.order[slot];
     pit_words_put(&order->next, 0, prev);

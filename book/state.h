@@ -21,6 +21,7 @@ struct pit_book {
     uint8_t state; /* enum pit_trading_state */
     uint8_t zero[3];
     uint64_t newest;             /* no order that rests or rested has a higher order id */
+    uint64_t rested;             /* orders that have come to rest */
     struct pit_ladder ladder[2]; /* by side */
     struct pit_order_pool pool;
     struct pit_id_table by_order_id;  /* but for newcomers */
