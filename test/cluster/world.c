@@ -191,6 +191,10 @@ void world_begin(struct world *world, uint64_t seed, uint32_t nodes)
     world->seed = seed;
     world->random_state = seed * UINT64_C(0xd1342543de82ef95) + nodes;
     world->nodes = nodes;
+    for (uint32_t number = 1; number <= WORLD_NODES_MAX; number++) {
+        world->node[number].memory = memory[number];
+        world->node[number].memory_used = memory_used[number];
+    }
     world->commands_most = WORLD_COMMANDS_MAX;
     world_heal_network(world);
     checks_begin(world);
@@ -199,8 +203,6 @@ void world_begin(struct world *world, uint64_t seed, uint32_t nodes)
         struct node *node = &world->node[number];
         node->world = world;
         node->number = number;
-        node->memory = memory[number];
-        node->memory_used = memory_used[number];
         node->drift_ppm = (int64_t)world_between(world, 0, 100000) - 50000;
         node->utc_ahead_ns = (int64_t)world_between(world, 0, 2000 * MILLISECOND);
         disk_begin(&node->disk, world, number);
