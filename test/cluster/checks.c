@@ -5,12 +5,10 @@
  *   votes are kept        a term never falls, and in one term a node votes for one
  *   own term              a leader counts copies of entries of its own term only
  *   on a majority         what is committed for the first time is on the disks of a majority
- *   never lost, changed   what is committed somewhere is never truncated anywhere, and is the same everywhere, after
- *                         restarts too
- *   once                  no proposal is committed twice; one that was acknowledged is committed where it was said
- *   same state            at the same index every market has the same digest
- *   it goes on            when nothing goes wrong any more, all nodes agree on all of it, and new commands are
- * committed
+ *   never lost, changed   what is committed stays on the disks of a majority, and is the same everywhere, after
+ * restarts too once                  no proposal is committed twice; one that was acknowledged is committed where it
+ * was said same state            at the same index every market has the same digest it goes on            when nothing
+ * goes wrong any more, all nodes agree on all of it, and new commands are committed
  */
 #include <stdlib.h>
 #include <string.h>
@@ -86,15 +84,6 @@ void checks_written(struct disk *disk, uint64_t index, uint64_t term, uint64_t c
     }
 }
 
-void checks_truncated(struct disk *disk, uint64_t index)
-{
-    struct world *world = disk->world;
-    for (uint64_t i = index; i <= disk->log_count && i <= WORLD_ENTRIES_MAX; i++) {
-        if (world->truth[i].known && world->truth[i].chain == disk->log[i - 1].chain)
-            world_violation(world, "lost: node %u truncates from %lu on, and %lu is committed", disk->node, index, i);
-    }
-}
-
 void checks_voted(struct disk *disk, uint64_t term, uint64_t vote)
 {
     if (term < disk->term || (term == disk->term && disk->vote != 0 && vote != disk->vote))
@@ -110,6 +99,22 @@ static uint32_t copies(const struct world *world, uint64_t index, uint64_t chain
         count += disk->count >= index && disk->entries[index - 1].chain == chain;
     }
     return count;
+}
+
+/* A node may truncate a copy of a committed entry, as long as it is none of the majority: one that has not heard of the
+ * later leader yet which committed it, but of an earlier one that does not have it. */
+void checks_truncated(struct disk *disk, uint64_t index)
+{
+    struct world *world = disk->world;
+    for (uint64_t i = index; i <= disk->log_count && i <= WORLD_ENTRIES_MAX; i++) {
+        uint64_t chain = disk->log[i - 1].chain;
+        if (!world->truth[i].known || world->truth[i].chain != chain)
+            continue;
+        bool own = disk->count >= i && disk->entries[i - 1].chain == chain;
+        if (copies(world, i, chain) - own <= world->nodes / 2)
+            world_violation(world, "lost: node %u truncates from %lu on, and %lu is committed and on too few others",
+                            disk->node, index, i);
+    }
 }
 
 void checks_committed(struct node *node, const struct pit_consensus_entry *entry, uint64_t tag)
