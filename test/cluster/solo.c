@@ -170,6 +170,8 @@ void solo_hear(struct solo *solo, uint32_t from, const struct raft_message *mess
         memcpy(all + at, pieces[i].iov_base, pieces[i].iov_len);
         at += pieces[i].iov_len;
     }
+    if (solo->spoil)
+        bytes = solo->spoil(all, bytes);
     pit_consensus_receive(solo->consensus, from, all, bytes);
     free(all);
 }

@@ -31,6 +31,7 @@ struct solo {
     struct solo_sent sent[SOLO_SENT_MAX];
     uint32_t sent_count;
     bool no_room;
+    size_t (*spoil)(uint8_t *bytes, size_t count); /* changes what is heard, and says how much of it is */
     /* Machine. */
     uint64_t committed[SOLO_ENTRIES_MAX + 1]; /* the first word of each payload */
     uint64_t committed_last;

@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -348,6 +350,75 @@ static void what_no_right_node_sends_is_counted_and_dropped(void **unused)
     solo_close(&solo);
 }
 
+static uint64_t dice_state;
+
+static uint64_t dice(void)
+{
+    dice_state ^= dice_state << 13;
+    dice_state ^= dice_state >> 7;
+    dice_state ^= dice_state << 17;
+    return dice_state >> 8;
+}
+
+static size_t spoil(uint8_t *bytes, size_t count)
+{
+    uint64_t changes = dice() % 4;
+    for (uint64_t i = 0; i < changes; i++)
+        bytes[dice() % (dice() % 2 ? count : 64)] ^= (uint8_t)(1u << dice() % 8);
+    return dice() % 8 ? count : dice() % (count + 1);
+}
+
+/* Of a node that has the key and lies, or is broken. It may stop this one, which then says so; nothing else. */
+static void whatever_the_bytes_are_it_stays_in_one_piece(void **unused)
+{
+    (void)unused;
+    const char *given = getenv("PIT_SEED");
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    dice_state = given ? strtoull(given, NULL, 10) : (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    printf("# PIT_SEED=%lu\n", dice_state);
+    dice_state |= 1;
+    uint64_t refused = 0, stopped = 0;
+    for (int life = 0; life < 1000; life++) {
+        solo_open(&solo, 1, 3);
+        if (dice() % 3 == 0)
+            solo_elect(&solo);
+        solo.spoil = spoil;
+        for (int i = 0; i < 100 && !pit_consensus_failed(solo.consensus, NULL); i++) {
+            uint64_t term = state().term + dice() % 2, last = state().last, previous = 1 + dice() % last;
+            struct raft_message message = {.type = RAFT_IO_REQUEST_VOTE_RESULT};
+            message.request_vote_result = (struct raft_request_vote_result){.term = term, .vote_granted = true};
+            switch (dice() % 5) {
+            case 0:
+            case 1:
+                solo_append(&solo, 2, term, previous, solo.terms[previous], previous + dice() % 3,
+                            (uint64_t[]){term, term, term}, (uint32_t)(dice() % 4));
+                break;
+            case 2:
+                solo_acknowledge(&solo, 2, term, last);
+                break;
+            case 3:
+                solo_hear(&solo, 3, &message);
+                break;
+            default:
+                message.type = RAFT_IO_REQUEST_VOTE;
+                message.request_vote = (struct raft_request_vote){
+                    .term = term + 1, .candidate_id = 3, .last_log_index = last, .last_log_term = term};
+                solo_hear(&solo, 3, &message);
+            }
+            solo_pass(&solo, 1 + dice() % 30);
+            struct pit_consensus_state now_state = state();
+            assert_true(now_state.committed <= now_state.last);
+            assert_int_equal(solo.count, now_state.last);
+        }
+        refused += state().refused;
+        stopped += pit_consensus_failed(solo.consensus, NULL);
+        solo_close(&solo);
+    }
+    assert_true(refused > 1000);
+    assert_true(stopped < 900);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +437,7 @@ int main(void)
         cmocka_unit_test(too_much_without_an_answer_is_refused),
         cmocka_unit_test(a_disk_that_fails_stops_it_for_good),
         cmocka_unit_test(what_no_right_node_sends_is_counted_and_dropped),
+        cmocka_unit_test(whatever_the_bytes_are_it_stays_in_one_piece),
     };
     return cmocka_run_group_tests_name("consensus", tests, NULL, NULL);
 }
