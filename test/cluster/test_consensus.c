@@ -385,7 +385,8 @@ static void whatever_the_bytes_are_it_stays_in_one_piece(void **unused)
             solo_elect(&solo);
         solo.spoil = spoil;
         for (int i = 0; i < 100 && !pit_consensus_failed(solo.consensus, NULL); i++) {
-            uint64_t term = state().term + dice() % 2, last = state().last, previous = 1 + dice() % last;
+            uint64_t term = state().term + dice() % 2, last = state().last, committed = state().committed;
+            uint64_t previous = committed + dice() % (last - committed + 1);
             struct raft_message message = {.type = RAFT_IO_REQUEST_VOTE_RESULT};
             message.request_vote_result = (struct raft_request_vote_result){.term = term, .vote_granted = true};
             switch (dice() % 5) {
