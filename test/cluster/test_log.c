@@ -31,7 +31,8 @@ struct step {
 };
 
 struct run {
-    struct memory_disk memory;
+    struct memory_disk memories[2]; /* before a crash and after it, in turn */
+    struct memory_disk *memory;
     struct pit_log *log;
     uint64_t random;
     struct model at_start; /* when it was opened */
@@ -126,7 +127,7 @@ static void open_again(struct run *run)
     struct pit_log_options how = options(run);
     static struct model found;
     memset(&found, 0, sizeof found);
-    if (pit_log_open(&run->log, &run->memory.disk, &how, &error) != 0)
+    if (pit_log_open(&run->log, &run->memory->disk, &how, &error) != 0)
         fail_msg("%s", error.text);
     assert_int_equal(pit_log_load(run->log, &found.term, &found.vote, load_entry, &found), 0);
     place_of(run, &found);
@@ -255,41 +256,40 @@ static void what_was_durable_is_there_again(void **state)
     (void)state;
     uint64_t seed = fixture_seed();
     static struct run run;
-    static struct memory_disk crashed;
     for (uint64_t round = 0; round < 60 / STEP + 10; round++) {
         memset(&run, 0, sizeof run);
         run.random = fixture_random(&seed) | 1;
-        memory_disk_init(&run.memory, run.random);
-        run.memory.cache = round % 3 != 0;
-        run.memory.torn = true;
-        run.memory.direct_refused_at_open = round % 2;
+        run.memory = run.memories;
+        memory_disk_init(run.memory, run.random);
+        run.memory->cache = round % 3 != 0;
+        run.memory->torn = true;
+        run.memory->direct_refused_at_open = round % 2;
         open_again(&run);
         static const uint64_t members[] = {3, 1, 2, 3};
         struct pit_log_entry first = {1, 1, PIT_LOG_MEMBERS, sizeof members, members};
         assert_int_equal(pit_log_begin(run.log, 1, &first), 0);
         run.at_start = (struct model){.term = 1, .last = 1, .terms[1] = 1, .salts[1] = 1};
         for (uint64_t life = 0; life < 6; life++) {
-            run.memory.fail_write_code = -EIO;
-            run.memory.fail_write_in = fixture_random(&run.random) % 3 ? 0 : 1 + fixture_random(&run.random) % 40;
+            run.memory->fail_write_code = -EIO;
+            run.memory->fail_write_in = fixture_random(&run.random) % 3 ? 0 : 1 + fixture_random(&run.random) % 40;
             go_on(&run, 5 + fixture_random(&run.random) % 60);
-            if (run.memory.cache)
-                memory_disk_crash(&crashed, &run.memory);
+            bool cache = run.memory->cache;
+            struct memory_disk *after = &run.memories[run.memory == run.memories];
+            if (cache)
+                memory_disk_crash(after, run.memory);
             else
-                memory_disk_copy(&crashed, &run.memory);
+                memory_disk_copy(after, run.memory);
             stop(&run);
-            memory_disk_free(&run.memory);
-            memory_disk_init(&run.memory, fixture_random(&run.random));
-            bool cache = crashed.cache;
-            memory_disk_copy(&run.memory, &crashed);
-            memory_disk_free(&crashed);
-            run.memory.cache = cache;
-            run.memory.torn = true;
-            check_committed(&run, &run.memory.disk);
+            memory_disk_free(run.memory);
+            run.memory = after;
+            run.memory->cache = cache;
+            run.memory->torn = true;
+            check_committed(&run, &run.memory->disk);
             open_again(&run);
             run.committed = run.committed < run.at_start.last ? run.committed : run.at_start.last;
         }
         stop(&run);
-        memory_disk_free(&run.memory);
+        memory_disk_free(run.memory);
     }
 }
 
@@ -359,24 +359,26 @@ static void a_log_is_no_journal_and_a_journal_is_no_log(void **state)
     static struct run run;
     struct pit_error error = {0};
     struct pit_journal_end end;
-    memory_disk_init(&run.memory, 1);
+    run.memory = run.memories;
+    memory_disk_init(run.memory, 1);
     uint64_t sequence = 1;
-    struct pit_journal *journal = fixture_open(&run.memory.disk, DIRECTORY, SEGMENT_BYTES, PIT_JOURNAL_SYNC_AUTO);
+    struct pit_journal *journal = fixture_open(&run.memory->disk, DIRECTORY, SEGMENT_BYTES, PIT_JOURNAL_SYNC_AUTO);
     fixture_block(journal, &sequence, 3, 0);
     pit_journal_close(journal);
     struct pit_log_options how = options(&run);
-    assert_int_equal(pit_log_open(&run.log, &run.memory.disk, &how, &error), -EBADMSG);
+    assert_int_equal(pit_log_open(&run.log, &run.memory->disk, &how, &error), -EBADMSG);
     assert_non_null(strstr(error.text, "it is no cluster's log"));
-    memory_disk_free(&run.memory);
+    memory_disk_free(run.memory);
 
     memset(&run, 0, sizeof run);
-    memory_disk_init(&run.memory, 1);
-    assert_int_equal(pit_log_open(&run.log, &run.memory.disk, &how, &error), 0);
+    run.memory = run.memories;
+    memory_disk_init(run.memory, 1);
+    assert_int_equal(pit_log_open(&run.log, &run.memory->disk, &how, &error), 0);
     assert_int_equal(pit_log_keep_vote(run.log, 1, 2), 0);
     stop(&run);
-    assert_int_equal(fixture_read(&run.memory.disk, DIRECTORY, 0, &end, NULL, &error), -EBADMSG);
+    assert_int_equal(fixture_read(&run.memory->disk, DIRECTORY, 0, &end, NULL, &error), -EBADMSG);
     assert_non_null(strstr(error.text, "a record is of a cluster's log"));
-    memory_disk_free(&run.memory);
+    memory_disk_free(run.memory);
 }
 
 static void a_payload_with_a_line_of_zeros_is_not_taken(void **state)
@@ -385,16 +387,17 @@ static void a_payload_with_a_line_of_zeros_is_not_taken(void **state)
     static struct run run;
     struct pit_error error = {0};
     memset(&run, 0, sizeof run);
-    memory_disk_init(&run.memory, 1);
+    run.memory = run.memories;
+    memory_disk_init(run.memory, 1);
     struct pit_log_options how = options(&run);
-    assert_int_equal(pit_log_open(&run.log, &run.memory.disk, &how, &error), 0);
+    assert_int_equal(pit_log_open(&run.log, &run.memory->disk, &how, &error), 0);
     uint64_t payload[16] = {1};
     struct pit_log_entry entry = {1, 1, PIT_LOG_COMMANDS, sizeof payload, payload};
     assert_int_equal(pit_log_append(run.log, 1, &entry, 1), -EINVAL);
     payload[15] = 1;
     assert_int_equal(pit_log_append(run.log, 1, &entry, 1), 0);
     stop(&run);
-    memory_disk_free(&run.memory);
+    memory_disk_free(run.memory);
 }
 
 int main(void)
