@@ -27,7 +27,7 @@
 #include "stages/clock.h"
 
 #define PIT_CONSENSUS_NODES_MAX 5u
-#define PIT_CONSENSUS_ENTRY_BYTES_MAX (UINT64_C(512) << 10) /* payload of an entry; a multiple of 8, never 0 */
+#define PIT_CONSENSUS_ENTRY_BYTES_MAX (UINT64_C(512) << 10) /* payload of an entry */
 #define PIT_CONSENSUS_ENTRIES_MAX 256u                      /* in one message, and in one append */
 #define PIT_CONSENSUS_PIECES_MAX (1u + 2u * PIT_CONSENSUS_ENTRIES_MAX)
 #define PIT_CONSENSUS_MESSAGE_BYTES_MAX (UINT64_C(4) << 20)
@@ -46,7 +46,7 @@ struct pit_consensus_entry {
     uint64_t index; /* 1, 2, 3, ... */
     uint64_t term;
     uint32_t kind;  /* enum pit_consensus_kind */
-    uint32_t bytes; /* of the payload, a multiple of 8 */
+    uint32_t bytes; /* of the payload: see pit_consensus_propose; of a barrier, 8 zero bytes */
     const void *payload;
 };
 
@@ -146,9 +146,10 @@ int pit_consensus_open(struct pit_consensus **consensus, const struct pit_consen
 /* Ends it where it stands: nothing is written or sent. Proposals without an answer are answered UNKNOWN. */
 void pit_consensus_close(struct pit_consensus *consensus);
 
-/* Asks for a batch (bytes: a multiple of 8, 8 .. PIT_CONSENSUS_ENTRY_BYTES_MAX; it is copied) to be the next entry.
- * 0: answered will be called with tag. -EPERM: this node does not lead, or is not ready. -EAGAIN: too much is without
- * an answer. -EMSGSIZE. -ENOMEM. -EIO: stopped. */
+/* Asks for a batch (it is copied) to be the next entry. bytes: a multiple of 8, 8 .. PIT_CONSENSUS_ENTRY_BYTES_MAX; no
+ * 64 bytes of it from a multiple of 64 on are all zero (commands never are). 0: answered will be called with tag.
+ * -EPERM: this node does not lead, or is not ready. -EAGAIN: too much is without an answer. -EMSGSIZE: too long.
+ * -EINVAL: no payload. -ENOMEM. -EIO: stopped; if it stopped in this call, what becomes of the batch is not known. */
 int pit_consensus_propose(struct pit_consensus *consensus, const void *payload, size_t bytes, uint64_t tag);
 
 /* A message that node from has sent. Whatever the bytes are: what no right node sends is dropped and counted. */

@@ -37,6 +37,34 @@ uint64_t pit_raft_term_of(const struct pit_consensus *consensus, uint64_t index)
     return log->entries[(log->front + (index - 1 - log->offset)) % log->size].term;
 }
 
+static bool has_zero_line(const uint8_t *payload, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += 64) {
+        uint64_t any = 0, word;
+        for (size_t k = at; k < bytes && k < at + 64 && any == 0; k += sizeof word) {
+            memcpy(&word, payload + k, sizeof word);
+            any |= word;
+        }
+        if (any == 0)
+            return true;
+    }
+    return false;
+}
+
+bool pit_raft_payload_fits(uint32_t kind, const void *payload, size_t bytes)
+{
+    if (bytes == 0 || bytes % 8 != 0 || bytes > PIT_CONSENSUS_ENTRY_BYTES_MAX)
+        return false;
+    return kind == PIT_CONSENSUS_BARRIER ? bytes == 8 && has_zero_line(payload, bytes) : !has_zero_line(payload, bytes);
+}
+
+const void *pit_raft_payload(const struct raft_entry *entry)
+{
+    static const uint64_t barrier;
+    PIT_CHECK(entry->type != RAFT_BARRIER || entry->buf.len == sizeof barrier);
+    return entry->type == RAFT_BARRIER ? &barrier : entry->buf.base;
+}
+
 /* raft_io: what is neither storage nor network. */
 
 static int io_init(struct raft_io *io, raft_id id, const char *address)
@@ -312,8 +340,10 @@ int pit_consensus_propose(struct pit_consensus *consensus, const void *payload, 
 {
     if (consensus->failure.code)
         return -EIO;
-    if (bytes == 0 || bytes % 8 != 0 || bytes > PIT_CONSENSUS_ENTRY_BYTES_MAX)
+    if (bytes > PIT_CONSENSUS_ENTRY_BYTES_MAX)
         return -EMSGSIZE;
+    if (!pit_raft_payload_fits(PIT_CONSENSUS_COMMANDS, payload, bytes))
+        return -EINVAL;
     if (!is_ready(consensus))
         return -EPERM;
     if (consensus->unanswered == PIT_CONSENSUS_TAGS_MAX ||

@@ -104,6 +104,12 @@ __attribute__((format(printf, 3, 4))) int pit_raft_fail(struct pit_consensus *co
 /* The term of the entry at index in the core's log, 0 where there is none. */
 uint64_t pit_raft_term_of(const struct pit_consensus *consensus, uint64_t index);
 
+/* Whether an entry may have this payload: a barrier 8 zero bytes, others as stages/consensus.h says. */
+bool pit_raft_payload_fits(uint32_t kind, const void *payload, size_t bytes);
+
+/* What of an entry is written and sent. (A barrier's payload is whatever the core found in its memory.) */
+const void *pit_raft_payload(const struct raft_entry *entry);
+
 /* consensus_raft_storage.c */
 
 int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_for, struct raft_snapshot **snapshot,

@@ -78,8 +78,10 @@ uint32_t pit_raft_encode(const struct raft_message *message, uint32_t entries, u
         uint8_t *place = headers + sizeof header + i * sizeof ours;
         memcpy(place, &ours, sizeof ours);
         pieces[count++] = (struct iovec){.iov_base = place, .iov_len = sizeof ours};
-        pieces[count++] = entry->buf.len ? (struct iovec){.iov_base = entry->buf.base, .iov_len = entry->buf.len}
-                                         : (struct iovec){.iov_base = place, .iov_len = 0};
+        pieces[count++] = (struct iovec){
+            .iov_base = (void *)(uintptr_t)pit_raft_payload(entry),
+            .iov_len = entry->buf.len,
+        };
         *bytes += sizeof ours + entry->buf.len;
     }
     return count;
@@ -102,8 +104,8 @@ static int take_entries(const uint8_t *bytes, size_t count, uint32_t entries, st
             goto bad;
         memcpy(&header, batch + at, sizeof header);
         at += sizeof header;
-        if (header.bytes > count - at || header.bytes == 0 || header.bytes % 8 != 0 ||
-            header.bytes > PIT_CONSENSUS_ENTRY_BYTES_MAX || header.kind > UINT16_MAX)
+        if (header.bytes > count - at || header.kind > UINT16_MAX ||
+            !pit_raft_payload_fits(header.kind, batch + at, header.bytes))
             goto bad;
         taken[i] = (struct raft_entry){
             .term = header.term,

@@ -23,9 +23,9 @@ static int refuse_entry(const struct pit_consensus_entry *entry, const struct lo
     uint64_t before = loading->count ? loading->entries[loading->count - 1].term : 1;
     bool first = loading->count == 0;
     bool members = entry->kind == PIT_CONSENSUS_MEMBERS;
-    if (entry->index != loading->count + 1 || entry->term < before || entry->bytes == 0 || entry->bytes % 8 != 0 ||
-        entry->bytes > PIT_CONSENSUS_ENTRY_BYTES_MAX || entry->kind < PIT_CONSENSUS_COMMANDS ||
-        entry->kind > PIT_CONSENSUS_MEMBERS || first != members)
+    if (entry->index != loading->count + 1 || entry->term < before || entry->kind < PIT_CONSENSUS_COMMANDS ||
+        entry->kind > PIT_CONSENSUS_MEMBERS || first != members ||
+        !pit_raft_payload_fits(entry->kind, entry->payload, entry->bytes))
         return -EBADMSG;
     if (members && (entry->bytes != consensus->members_bytes ||
                     memcmp(entry->payload, consensus->members, entry->bytes) != 0 || entry->term != 1))
@@ -159,7 +159,7 @@ int pit_raft_storage_append(struct raft_io *io, struct raft_io_append *request, 
             .term = entries[i].term,
             .kind = entries[i].type,
             .bytes = (uint32_t)entries[i].buf.len,
-            .payload = entries[i].buf.base,
+            .payload = pit_raft_payload(&entries[i]),
         };
     if (!make_room(consensus))
         return pit_raft_fail(consensus, -ENOMEM, "no memory to remember an append");

@@ -1,11 +1,12 @@
 /* test/cluster/cluster_sim.c - runs seeds of the whole-cluster simulation.
  *
- *   cluster_sim [--from SEED] [--seeds N] [--nodes 3|5] [--twice] [--tell] [--without CHECK] [--expect CHECK,...]
+ *   cluster_sim [--from SEED] [--seeds N] [--nodes 3|5] [--twice] [--tell] [--journals] [--without CHECK] [--expect
+ * CHECK,...]
  *
  * Without --nodes odd seeds have 3 nodes and even ones 5. --twice runs each seed twice and compares all that happened.
- * --tell prints what happens. --without passes over what one check finds. --expect turns the exit status around: it is
- * 0 as soon as a seed violates one of these checks (the word before the colon), and 1 if none does: for builds that
- * lack a guard.
+ * --tell prints what happens. --journals keeps logs in real journals, on disks in memory. --without passes over what
+ * one check finds. --expect turns the exit status around: it is 0 as soon as a seed violates one of these checks (the
+ * word before the colon), and 1 if none does: for builds that lack a guard.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,8 @@ int main(int count, char **arguments)
             expect = value, i++;
         else if (!strcmp(name, "--without"))
             world.passed_over = value, i++;
+        else if (!strcmp(name, "--journals"))
+            world.journals = true;
         else if (!strcmp(name, "--twice"))
             twice = true;
         else if (!strcmp(name, "--tell"))

@@ -35,7 +35,7 @@ static void put(struct disk *disk, const struct pit_consensus_entry *entry, uint
 }
 
 /* The oldest write becomes durable, of an append the first entries. */
-static void settle_first(struct disk *disk, uint32_t entries)
+void disk_settle(struct disk *disk, uint32_t entries)
 {
     struct disk_write *write = disk->writes;
     if (write->count == 0)
@@ -49,10 +49,10 @@ static void settle_first(struct disk *disk, uint32_t entries)
     free(write);
 }
 
-static void settle_all(struct disk *disk)
+void disk_settle_all(struct disk *disk)
 {
     while (disk->writes)
-        settle_first(disk, disk->writes->count);
+        disk_settle(disk, disk->writes->count);
 }
 
 static void written(struct world *world, struct event *event);
@@ -76,8 +76,9 @@ static void written(struct world *world, struct event *event)
     struct disk *disk = &node->disk;
     if (event->generation != node->generation || !node->consensus)
         return;
-    while (disk->writes && disk->writes->ticket <= event->value)
-        settle_first(disk, disk->writes->count);
+    uint64_t done = disk->journal ? disk_journal_turn(disk) : event->value;
+    while (disk->writes && disk->writes->ticket <= done)
+        disk_settle(disk, disk->writes->count);
     disk->busy = false;
     begin_write(disk);
     world_note(world, event->value);
@@ -90,6 +91,8 @@ static void written(struct world *world, struct event *event)
 /* A call that fails may have done its work all the same. 0: go on; 1: do it, then fail; -1: fail. */
 static int failing(struct disk *disk)
 {
+    if (disk->journal)
+        return 0; /* the disk below it fails */
     if (disk->failed)
         return -1;
     if (disk->fail_in == 0 || --disk->fail_in > 0)
@@ -104,7 +107,8 @@ static int load(void *context, uint64_t *term, uint64_t *vote,
                 struct pit_error *error)
 {
     struct disk *disk = context;
-    (void)error;
+    if (disk->journal)
+        return disk_journal_load(disk, term, vote, each, argument, error);
     *term = disk->term;
     *vote = disk->vote;
     for (uint64_t i = 0; i < disk->count; i++) {
@@ -142,17 +146,19 @@ static int begin(void *context, uint64_t term, const struct pit_consensus_entry 
     remember(disk, first->term, chain);
     disk->term = term;
     checks_written(disk, first->index, first->term, chain);
-    return 0;
+    return disk->journal ? disk_journal_begin(disk, term, first) : 0;
 }
 
 static int keep_vote(void *context, uint64_t term, uint64_t vote)
 {
     struct disk *disk = context;
+    if (disk->journal)
+        return disk_journal_keep_vote(disk, term, vote);
     int fails = failing(disk);
     if (fails >= 0) {
         checks_voted(disk, term, vote);
         if (disk->world->vote_flushes)
-            settle_all(disk);
+            disk_settle_all(disk);
         disk->term = term;
         disk->vote = vote;
     }
@@ -192,9 +198,11 @@ static int append(void *context, uint64_t ticket, const struct pit_consensus_ent
         checks_written(disk, entries[i].index, entries[i].term, write->chains[i]);
     }
     queue(disk, write);
+    if (disk->journal)
+        return disk_journal_append(disk, ticket, entries, count);
     if (fails == 0)
         return 0;
-    settle_all(disk); /* after this call the payloads are the engine's again */
+    disk_settle_all(disk); /* after this call the payloads are the engine's again */
     return -EIO;
 }
 
@@ -212,6 +220,8 @@ static int truncate_log(void *context, uint64_t ticket, uint64_t index)
     write->ticket = ticket;
     write->first = index;
     queue(disk, write);
+    if (disk->journal)
+        return disk_journal_truncate(disk, ticket, index);
     return fails == 0 ? 0 : -EIO;
 }
 
@@ -238,15 +248,19 @@ void disk_begin(struct disk *disk, struct world *world, uint32_t node)
 {
     *disk = (struct disk){.world = world, .node = node};
     disk->writes_end = &disk->writes;
+    if (world->journals)
+        disk_journal_create(disk);
 }
 
 void disk_crash(struct disk *disk)
 {
     struct world *world = disk->world;
-    while (disk->writes && world_chance(world, 600))
-        settle_first(disk, disk->writes->count);
-    if (disk->writes && disk->writes->count > 0 && world_chance(world, 500))
-        settle_first(disk, (uint32_t)world_between(world, 0, disk->writes->count));
+    if (disk->journal)
+        disk_journal_crash(disk);
+    while (!disk->journal && disk->writes && world_chance(world, 600))
+        disk_settle(disk, disk->writes->count);
+    if (!disk->journal && disk->writes && disk->writes->count > 0 && world_chance(world, 500))
+        disk_settle(disk, (uint32_t)world_between(world, 0, disk->writes->count));
     while (disk->writes) {
         struct disk_write *write = disk->writes;
         disk->writes = write->next;
@@ -265,6 +279,8 @@ void disk_crash(struct disk *disk)
 void disk_end(struct disk *disk)
 {
     disk_crash(disk);
+    if (disk->journal)
+        disk_journal_destroy(disk);
     drop_from(disk, 1);
     free(disk->entries);
     free(disk->log);

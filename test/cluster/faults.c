@@ -92,8 +92,11 @@ static void fill_disk(struct world *world, struct node *node)
 
 static void fail_disk(struct world *world, struct node *node)
 {
-    (void)world;
-    node->disk.fail_in = world_between(world, 1, 30);
+    uint64_t in = world_between(world, 1, 30);
+    if (node->disk.journal)
+        disk_journal_fail(&node->disk, in);
+    else
+        node->disk.fail_in = in;
 }
 
 struct fault {
@@ -168,6 +171,8 @@ void faults_end(struct world *world)
         node->paused_until_ns = 0;
         node->disk.full = false;
         node->disk.fail_in = 0;
+        if (node->disk.journal)
+            disk_journal_fail(&node->disk, 0);
         node->disk.slow_ns = 0;
         if (!node->consensus && !world->violation[0])
             node_start(node);

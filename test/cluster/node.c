@@ -189,6 +189,8 @@ void node_attend(struct node *node)
     struct world *world = node->world;
     struct pit_consensus_state state = pit_consensus_state(node->consensus);
     checks_state(node, &state);
+    if (node->disk.journal && !node->disk.failed)
+        disk_journal_committed(&node->disk, state.committed);
     if (state.role != PIT_CONSENSUS_STOPPED)
         return;
     struct pit_error error = {0};

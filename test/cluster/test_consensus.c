@@ -31,6 +31,7 @@ static struct pit_consensus_state state(void)
 static void propose(uint64_t count, uint64_t bytes)
 {
     static uint8_t payload[65536];
+    memset(payload, 1, sizeof payload);
     for (uint64_t i = 0; i < count; i++)
         assert_int_equal(pit_consensus_propose(solo.consensus, payload, bytes, i), 0);
 }
@@ -84,7 +85,9 @@ static void serves_when_its_barrier_is_committed_and_not_before(void **unused)
     solo_pass(&solo, 1);
     solo_acknowledge(&solo, 2, term, 2);
     assert_true(state().ready);
-    assert_int_equal(pit_consensus_propose(solo.consensus, &payload, 7, 1), -EMSGSIZE);
+    assert_int_equal(pit_consensus_propose(solo.consensus, &payload, 7, 1), -EINVAL);
+    uint64_t zeros[8] = {0};
+    assert_int_equal(pit_consensus_propose(solo.consensus, zeros, sizeof zeros, 1), -EINVAL);
     assert_int_equal(pit_consensus_propose(solo.consensus, &payload, 8, 1), 0);
     solo_pass(&solo, 1);
     assert_int_equal(solo.answered, 0);
@@ -289,9 +292,11 @@ static void too_much_without_an_answer_is_refused(void **unused)
     uint64_t term = solo_elect(&solo);
     solo_pass(&solo, 1);
     solo_acknowledge(&solo, 2, term, 2);
-    static uint8_t payload[1 << 19];
-    assert_int_equal(pit_consensus_propose(solo.consensus, payload, sizeof payload, 1), 0);
-    assert_int_equal(pit_consensus_propose(solo.consensus, payload, sizeof payload, 2), 0);
+    static uint8_t payload[(1 << 19) + 8];
+    memset(payload, 1, sizeof payload);
+    assert_int_equal(pit_consensus_propose(solo.consensus, payload, sizeof payload, 1), -EMSGSIZE);
+    assert_int_equal(pit_consensus_propose(solo.consensus, payload, 1 << 19, 1), 0);
+    assert_int_equal(pit_consensus_propose(solo.consensus, payload, 1 << 19, 2), 0);
     assert_int_equal(pit_consensus_propose(solo.consensus, payload, 8, 3), -EAGAIN);
     solo_pass(&solo, 1);
     solo_acknowledge(&solo, 2, term, 3);

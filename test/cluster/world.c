@@ -181,6 +181,7 @@ void world_begin(struct world *world, uint64_t seed, uint32_t nodes)
     uint32_t room = world->events_room;
     bool telling = world->telling;
     const char *passed_over = world->passed_over;
+    bool journals = world->journals;
     memset(world, 0, sizeof *world);
     world->events = events;
     world->events_room = room;
@@ -188,6 +189,7 @@ void world_begin(struct world *world, uint64_t seed, uint32_t nodes)
     world->matching = matching;
     world->telling = telling;
     world->passed_over = passed_over;
+    world->journals = journals;
     world->seed = seed;
     world->random_state = seed * UINT64_C(0xd1342543de82ef95) + nodes;
     world->nodes = nodes;

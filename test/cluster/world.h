@@ -5,7 +5,8 @@
  * (stages/consensus.h), the state machine the real book (book/market.h).
  *
  *   world.c     time, events, random numbers, the network, the loop
- *   disk.c      a node's disk: what is written, what is durable, what a crash leaves
+ *   disk.c      a node's disk: what is written, what is durable, what a crash leaves; disk_journal.c: the same with
+ *               the real journal
  *   node.c      a node: the engine, the market behind it, what clients ask of it
  *   faults.c    what goes wrong, and when it ends
  *   checks.c    what must hold whatever goes wrong
@@ -66,6 +67,7 @@ struct disk {
     uint64_t fail_in; /* the how-manieth call from now on fails; 0 = none */
     bool full;
     bool failed;
+    struct disk_journal *journal; /* NULL: what is above is the disk; otherwise what the journal below must hold */
 };
 
 /* Node. */
@@ -127,6 +129,7 @@ struct world {
     const char *passed_over; /* a check that does not count; NULL = all do */
     uint32_t haste_permille; /* new leaders that something happens to at once */
     bool vote_flushes;       /* the disk keeps votes in the row of its writes, or apart from them */
+    bool journals;           /* the disks hold real journals */
     bool calm;               /* no faults any more */
     bool loaded;             /* clients ask */
     uint64_t client_gap_ns;
@@ -181,6 +184,27 @@ struct pit_consensus_storage disk_storage(struct disk *disk);
 
 /* The machine stops: of what was not durable some may be there. Call it before the engine is closed. */
 void disk_crash(struct disk *disk);
+
+/* Of what was asked for, the oldest becomes durable, of an append the first entries; or all of it. */
+void disk_settle(struct disk *disk, uint32_t entries);
+void disk_settle_all(struct disk *disk);
+
+/* disk_journal.c: the real journal (journal/log.h) on a disk in memory. Whatever is asked for goes to both, and what is
+ * found after a crash must be what was asked for up to some point, not before what was durable. */
+
+void disk_journal_create(struct disk *disk);
+void disk_journal_destroy(struct disk *disk);
+void disk_journal_crash(struct disk *disk);
+void disk_journal_fail(struct disk *disk, uint64_t writes); /* so many from now on, one fails */
+uint64_t disk_journal_turn(struct disk *disk);              /* a block is written. Returns what is durable */
+int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote,
+                      int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
+                      struct pit_error *error);
+int disk_journal_begin(struct disk *disk, uint64_t term, const struct pit_consensus_entry *first);
+int disk_journal_keep_vote(struct disk *disk, uint64_t term, uint64_t vote);
+int disk_journal_append(struct disk *disk, uint64_t ticket, const struct pit_consensus_entry *entries, uint32_t count);
+int disk_journal_truncate(struct disk *disk, uint64_t ticket, uint64_t index);
+void disk_journal_committed(struct disk *disk, uint64_t index);
 
 /* node.c */
 
