@@ -1,10 +1,14 @@
 /* test/cluster/three_nodes.c - the parts together: three engines on real journals and real sockets, each with a thread
  * and a disk thread, in one process. Whoever leads proposes batches until enough are acknowledged; then all three must
- * have done the same.
+ * have done the same, and every batch that was acknowledged once.
  *
- *   three_nodes DIRECTORY [BATCHES [FLIGHT [COMMANDS]]]     batches, under way at once, commands of 64 bytes in each
+ *   three_nodes DIRECTORY [BATCHES [FLIGHT [COMMANDS [STOPS]]]]
  *
- * Prints how fast that was, and how long a batch took from being proposed to being committed.
+ * BATCHES of so many COMMANDS of 64 bytes, FLIGHT of them under way at once. STOPS: so many times whoever leads is
+ * stopped at once, without a word to the others or its disk, and begins again when another one leads.
+ *
+ * Prints how fast that was, how long a batch took from being proposed to being committed, and how long it took from a
+ * stop to the next batch acknowledged.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +25,9 @@
 #define NODES 3u
 #define LINE 64u
 #define FLIGHT_MAX 1024u
-#define PATIENCE_NS (UINT64_C(100) * 1000000000)
+#define PATIENCE_NS (UINT64_C(60) * 1000000000) /* for each step */
+#define BETWEEN_STOPS 20u                       /* acknowledged batches */
+#define WORDS_MAX (UINT64_C(1) << 22)
 
 struct seat {
     uint32_t number;
@@ -34,15 +40,18 @@ struct seat {
     uint64_t next_tag, in_flight;
     uint64_t proposed_ns[FLIGHT_MAX * 2];
     uint8_t *payload;
+    uint64_t *words, words_count; /* of the batches done: the first word of each */
     uint64_t hash;
     /* Others look at these. */
-    uint64_t delivered, hash_told;
+    uint64_t delivered, hash_told, ready;
+    uint64_t stop; /* the controller's */
 };
 
 static struct seat seats[NODES + 1];
-static uint64_t batches = 200, flight = 4, commands = 256;
-static uint64_t acknowledged, unknown, stopped, first_ns, last_ns;
-static uint64_t *took_ns; /* of each acknowledged batch */
+static const char *root;
+static uint64_t batches = 200, flight = 4, commands = 256, stops;
+static uint64_t acknowledged, unknown, enough, first_ns, last_ns;
+static uint64_t *took_ns, *acknowledged_words; /* of each acknowledged batch, up to WORDS_MAX */
 
 static uint64_t load(const uint64_t *word)
 {
@@ -87,7 +96,7 @@ static void *run_disk(void *argument)
 {
     struct seat *seat = argument;
     struct pit_journal *journal = pit_log_journal(seat->log);
-    while (!load(&stopped)) {
+    while (!load(&seat->stop)) {
         if (pit_journal_disk_work(journal) == 0 && pit_journal_prepare_work(journal) == 0)
             doze(NULL);
     }
@@ -98,6 +107,8 @@ static void committed(void *context, const struct pit_consensus_entry *entry)
 {
     struct seat *seat = context;
     uint64_t word;
+    PIT_CHECK(seat->words_count < WORDS_MAX);
+    memcpy(&seat->words[seat->words_count++], entry->payload, sizeof word);
     for (uint32_t at = 0; at < entry->bytes; at += LINE) {
         memcpy(&word, (const uint8_t *)entry->payload + at, sizeof word);
         seat->hash = (seat->hash ^ word ^ entry->index) * UINT64_C(0x100000001b3);
@@ -116,16 +127,16 @@ static void answered(void *context, uint64_t tag, enum pit_consensus_outcome out
         return;
     }
     uint64_t now_ns = monotonic_ns(NULL), count = load(&acknowledged);
-    if (count < batches)
-        took_ns[count] = now_ns - seat->proposed_ns[tag % (FLIGHT_MAX * 2)];
-    if (count + 1 == batches)
-        store(&last_ns, now_ns);
+    PIT_CHECK(count < WORDS_MAX);
+    took_ns[count] = now_ns - seat->proposed_ns[tag % (FLIGHT_MAX * 2)];
+    acknowledged_words[count] = tag << 16 | seat->number;
+    store(&last_ns, now_ns);
     store(&acknowledged, count + 1);
 }
 
 static void propose(struct seat *seat)
 {
-    while (seat->in_flight < flight && load(&acknowledged) + seat->in_flight < batches) {
+    while (seat->in_flight < flight && !load(&enough) && (stops || load(&acknowledged) + seat->in_flight < batches)) {
         uint64_t tag = ++seat->next_tag;
         for (uint64_t i = 0; i < commands; i++) {
             uint64_t word = tag << 16 | i << 4 | seat->number;
@@ -145,11 +156,12 @@ static void propose(struct seat *seat)
 static void *run_node(void *argument)
 {
     struct seat *seat = argument;
-    while (!load(&stopped)) {
+    while (!load(&seat->stop)) {
         uint32_t done = pit_peers_work(seat->peers) + pit_consensus_work(seat->consensus);
         struct pit_consensus_state state = pit_consensus_state(seat->consensus);
         pit_peers_term(seat->peers, state.term);
         pit_log_committed(seat->log, state.committed);
+        store(&seat->ready, state.ready);
         if (state.ready)
             propose(seat);
         if (done == 0)
@@ -169,11 +181,14 @@ static void fail(const char *what, const struct pit_error *error)
     exit(1);
 }
 
-static void open_seat(struct seat *seat, const char *directory)
+static void open_seat(struct seat *seat, bool begin)
 {
     char place[512], addresses[NODES + 1][512];
     struct pit_error error = {0};
-    snprintf(place, sizeof place, "%s/%u", directory, seat->number);
+    seat->hash = seat->words_count = 0;
+    store(&seat->stop, 0);
+    store(&seat->delivered, 0);
+    snprintf(place, sizeof place, "%s/%u", root, seat->number);
     struct pit_log_options log = {.directory = place, .segment_bytes = UINT64_C(16) << 20, .wait = doze};
     if (pit_log_open(&seat->log, pit_disk_machine(), &log, &error) != 0)
         fail("log", &error);
@@ -195,7 +210,7 @@ static void open_seat(struct seat *seat, const char *directory)
         .received_argument = seat,
     };
     for (uint32_t node = 1; node <= NODES; node++) {
-        snprintf(addresses[node], sizeof addresses[node], "unix:%s/node%u", directory, node);
+        snprintf(addresses[node], sizeof addresses[node], "unix:%s/node%u", root, node);
         peers.addresses[node] = addresses[node];
     }
     if (pit_peers_open(&seat->peers, &peers, &error) != 0)
@@ -205,8 +220,8 @@ static void open_seat(struct seat *seat, const char *directory)
     struct pit_consensus_options options = {
         .node = seat->number,
         .nodes = NODES,
-        .begin = true,
-        .election_ms = 1000,
+        .begin = begin,
+        .election_ms = stops ? 300 : 1000,
         .heartbeat_ms = 50,
         .flight_bytes = PIT_CONSENSUS_FLIGHT_BYTES_MAX,
         .unanswered_bytes = UINT64_C(64) << 20,
@@ -219,6 +234,19 @@ static void open_seat(struct seat *seat, const char *directory)
     };
     if (pit_consensus_open(&seat->consensus, &options, &error) != 0)
         fail("consensus", &error);
+    pthread_create(&seat->thread, NULL, run_node, seat);
+}
+
+/* At once: nothing that waits is written or sent any more. */
+static void close_seat(struct seat *seat)
+{
+    store(&seat->stop, 1);
+    pthread_join(seat->thread, NULL);
+    pthread_join(seat->disk_thread, NULL);
+    store(&seat->ready, 0);
+    pit_consensus_close(seat->consensus);
+    pit_peers_close(seat->peers);
+    pit_log_close(seat->log);
 }
 
 static bool agreed(void)
@@ -228,7 +256,7 @@ static bool agreed(void)
         if (load(&seats[node].delivered) != delivered || load(&seats[node].hash_told) != load(&seats[1].hash_told))
             return false;
     }
-    return load(&acknowledged) >= batches && delivered >= batches;
+    return delivered >= load(&acknowledged);
 }
 
 static int compare(const void *a, const void *b)
@@ -237,53 +265,139 @@ static int compare(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+/* Until something is so; false: it takes too long. */
+static bool wait_for(bool (*is_so)(uint64_t than), uint64_t than)
+{
+    uint64_t began_ns = monotonic_ns(NULL);
+    while (!is_so(than)) {
+        if (monotonic_ns(NULL) - began_ns > PATIENCE_NS)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+    }
+    return true;
+}
+
+static bool more_acknowledged(uint64_t than)
+{
+    return load(&acknowledged) > than;
+}
+
+static bool all_agree(uint64_t unused)
+{
+    (void)unused;
+    return agreed();
+}
+
+static struct seat *leader(void)
+{
+    for (uint32_t node = 1; node <= NODES; node++)
+        if (load(&seats[node].ready))
+            return &seats[node];
+    return NULL;
+}
+
+static bool somebody_leads(uint64_t unused)
+{
+    (void)unused;
+    return leader() != NULL;
+}
+
+/* Whoever leads is stopped, and comes back when another one has served a batch. */
+static bool stop_leader(uint64_t *failover_ns)
+{
+    struct seat *seat = NULL;
+    while (!seat) {
+        if (!wait_for(more_acknowledged, load(&acknowledged) + BETWEEN_STOPS) || !wait_for(somebody_leads, 0))
+            return false;
+        seat = leader();
+    }
+    uint64_t began_ns = monotonic_ns(NULL);
+    close_seat(seat);
+    bool good = wait_for(more_acknowledged, load(&acknowledged));
+    *failover_ns = monotonic_ns(NULL) - began_ns;
+    open_seat(seat, false);
+    return good;
+}
+
+/* Each node has done what was acknowledged, and nothing twice. */
+static bool once(void)
+{
+    for (uint32_t node = 1; node <= NODES; node++) {
+        const struct seat *seat = &seats[node];
+        qsort(seat->words, seat->words_count, sizeof *seat->words, compare);
+        for (uint64_t i = 1; i < seat->words_count; i++) {
+            if (seat->words[i] == seat->words[i - 1])
+                return printf("node %u: batch %016" PRIx64 " is there twice\n", node, seat->words[i]), false;
+        }
+        for (uint64_t i = 0; i < acknowledged; i++) {
+            if (!bsearch(&acknowledged_words[i], seat->words, seat->words_count, sizeof *seat->words, compare))
+                return printf("node %u: batch %016" PRIx64 " is lost\n", node, acknowledged_words[i]), false;
+        }
+    }
+    return true;
+}
+
+static void tell(uint64_t *failover_ns)
+{
+    double seconds = (double)(last_ns - first_ns) / 1e9;
+    qsort(took_ns, acknowledged, sizeof *took_ns, compare);
+    printf("%" PRIu64 " batches of %" PRIu64 " commands, %" PRIu64 " under way, %" PRIu64
+           " unknown: %.3f M commands/s; a "
+           "batch took %.3f ms (p50), %.3f ms (p99)\n",
+           acknowledged, commands, flight, unknown, (double)(acknowledged * commands) / seconds / 1e6,
+           (double)took_ns[acknowledged / 2] / 1e6, (double)took_ns[acknowledged * 99 / 100] / 1e6);
+    if (stops == 0)
+        return;
+    qsort(failover_ns, stops, sizeof *failover_ns, compare);
+    printf("%" PRIu64 " stops of the leader: %.0f ms (p50), %.0f ms (longest) to the next batch acknowledged\n", stops,
+           (double)failover_ns[stops / 2] / 1e6, (double)failover_ns[stops - 1] / 1e6);
+}
+
+static bool take_arguments(int count, char **arguments)
+{
+    uint64_t *numbers[] = {&batches, &flight, &commands, &stops};
+    for (int i = 2; i < count && i < 6; i++)
+        *numbers[i - 2] = strtoull(arguments[i], NULL, 10);
+    root = count > 1 ? arguments[1] : NULL;
+    return root && batches >= 1 && batches <= WORDS_MAX / 2 && flight >= 1 && flight <= FLIGHT_MAX && commands >= 1 &&
+           commands * LINE <= PIT_CONSENSUS_ENTRY_BYTES_MAX && stops <= 10000;
+}
+
 int main(int count, char **arguments)
 {
-    if (count < 2)
-        return fprintf(stderr, "three_nodes DIRECTORY [BATCHES [FLIGHT [COMMANDS]]]\n"), 2;
-    uint64_t *numbers[] = {&batches, &flight, &commands};
-    for (int i = 2; i < count && i < 5; i++)
-        *numbers[i - 2] = strtoull(arguments[i], NULL, 10);
-    if (batches < 1 || flight < 1 || flight > FLIGHT_MAX || commands < 1 ||
-        commands * LINE > PIT_CONSENSUS_ENTRY_BYTES_MAX)
-        return fprintf(stderr, "three_nodes: a number is out of bounds\n"), 2;
-    took_ns = calloc(batches, sizeof *took_ns);
-    PIT_CHECK(took_ns);
+    if (!take_arguments(count, arguments))
+        return fprintf(stderr, "three_nodes DIRECTORY [BATCHES [FLIGHT [COMMANDS [STOPS]]]]\n"), 2;
+    took_ns = calloc(WORDS_MAX, sizeof *took_ns);
+    acknowledged_words = calloc(WORDS_MAX, sizeof *acknowledged_words);
+    uint64_t *failover_ns = calloc(stops + 1, sizeof *failover_ns);
+    PIT_CHECK(took_ns && acknowledged_words && failover_ns);
     for (uint32_t node = 1; node <= NODES; node++) {
         struct seat *seat = &seats[node];
         *seat = (struct seat){.number = node, .random = monotonic_ns(NULL) * node | 1};
         seat->payload = calloc(commands, LINE);
-        PIT_CHECK(seat->payload);
-        open_seat(seat, arguments[1]);
+        seat->words = calloc(WORDS_MAX, sizeof *seat->words);
+        PIT_CHECK(seat->payload && seat->words);
+        open_seat(seat, true);
     }
-    for (uint32_t node = 1; node <= NODES; node++)
-        pthread_create(&seats[node].thread, NULL, run_node, &seats[node]);
-    uint64_t began_ns = monotonic_ns(NULL);
-    bool good;
-    while (!(good = agreed()) && monotonic_ns(NULL) - began_ns < PATIENCE_NS)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    store(&stopped, 1);
+    bool good = true;
+    for (uint64_t i = 0; i < stops && good; i++)
+        good = stop_leader(&failover_ns[i]);
+    good = good && wait_for(more_acknowledged, batches - 1);
+    store(&enough, 1);
+    good = good && wait_for(all_agree, 0);
     for (uint32_t node = 1; node <= NODES; node++) {
-        struct seat *seat = &seats[node];
-        struct pit_error error = {.text = "works"};
-        pthread_join(seat->thread, NULL);
-        pthread_join(seat->disk_thread, NULL);
-        pit_consensus_failed(seat->consensus, &error);
-        printf("node %u: entry %" PRIu64 ", hash %016" PRIx64 ", %s\n", node, seat->delivered, seat->hash, error.text);
-        pit_consensus_close(seat->consensus);
-        pit_peers_close(seat->peers);
-        pit_log_close(seat->log);
-        free(seat->payload);
+        close_seat(&seats[node]);
+        printf("node %u: entry %" PRIu64 ", hash %016" PRIx64 "\n", node, seats[node].delivered, seats[node].hash);
     }
-    if (good) {
-        qsort(took_ns, batches, sizeof *took_ns, compare);
-        double seconds = (double)(last_ns - first_ns) / 1e9;
-        printf("%" PRIu64 " batches of %" PRIu64 " commands, %" PRIu64 " under way, %" PRIu64
-               " unknown: %.3f M commands/s; "
-               "a batch took %.3f ms (p50), %.3f ms (p99)\n",
-               batches, commands, flight, unknown, (double)(batches * commands) / seconds / 1e6,
-               (double)took_ns[batches / 2] / 1e6, (double)took_ns[batches * 99 / 100] / 1e6);
+    good = good && once();
+    if (good)
+        tell(failover_ns);
+    for (uint32_t node = 1; node <= NODES; node++) {
+        free(seats[node].payload);
+        free(seats[node].words);
     }
     free(took_ns);
+    free(acknowledged_words);
+    free(failover_ns);
     return good ? 0 : 1;
 }
