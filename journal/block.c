@@ -128,7 +128,17 @@ static const char *commands_check(const struct pit_journal_record_header *record
     return NULL;
 }
 
-static const char *records_check(const uint8_t *bytes, const struct pit_journal_block_header *header,
+static const char *log_check(const struct pit_journal_record_header *record, bool log)
+{
+    bool payload = record->kind == PIT_JOURNAL_LOG_ENTRY || record->kind == PIT_JOURNAL_LOG_MEMBERS;
+    if (!log)
+        return "a record is of a cluster's log, which is not a journal of commands alone";
+    if ((record->bytes != 0) != payload || record->bytes % 8 != 0 || record->count != 0)
+        return "a record of a cluster's log has a wrong length";
+    return NULL;
+}
+
+static const char *records_check(const uint8_t *bytes, const struct pit_journal_block_header *header, bool log,
                                  uint64_t *last_time_ns)
 {
     uint32_t at = sizeof *header;
@@ -144,6 +154,8 @@ static const char *records_check(const uint8_t *bytes, const struct pit_journal_
             wrong = commands_check(record, &sequence, last_time_ns);
         else if (record->kind == PIT_JOURNAL_DIGEST)
             wrong = record->bytes == sizeof(struct pit_journal_digest) ? NULL : "a digest record has a wrong length";
+        else if (pit_journal_record_of_log(record->kind))
+            wrong = log_check(record, log);
         else
             wrong = "a record is of a kind that this version does not know";
         if (wrong)
@@ -178,7 +190,7 @@ const char *pit_journal_block_check(const uint8_t *bytes, uint64_t count, const 
         return "a block's used bytes are out of bounds";
     if (header->first_sequence != place->sequence)
         return "a block's first sequence does not follow the one before";
-    return records_check(bytes, header, last_time_ns);
+    return records_check(bytes, header, place->log, last_time_ns);
 }
 
 bool pit_journal_zero(const void *bytes, size_t count)

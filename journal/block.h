@@ -56,6 +56,7 @@ struct pit_journal_place {
     uint64_t number;
     uint64_t sequence; /* of the first command in it */
     uint32_t previous_crc;
+    bool log; /* records of a cluster's log may stand there */
 };
 
 /* What is wrong with the block at bytes (count readable), for people; NULL = nothing: magic, length, checksum, place,

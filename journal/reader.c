@@ -529,6 +529,11 @@ int pit_journal_reader_open(struct pit_journal_reader **result, const struct pit
     return 0;
 }
 
+void pit_journal_reader_take_log(struct pit_journal_reader *reader)
+{
+    reader->place.log = true;
+}
+
 int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journal_record *record,
                             struct pit_error *error)
 {

@@ -46,6 +46,9 @@ struct pit_journal_reader;
 int pit_journal_reader_open(struct pit_journal_reader **reader, const struct pit_disk *disk, const char *directory,
                             struct pit_error *error);
 
+/* Takes the records of a cluster's log too (journal/log.h), which are damage otherwise. */
+void pit_journal_reader_take_log(struct pit_journal_reader *reader);
+
 /* The next record. 1: *record is filled; 0: the end (see pit_journal_reader_end); negative: damage before the end -
  * error names the segment, the offset and what can be done. A torn tail is an end, not an error. */
 int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journal_record *record,

@@ -100,7 +100,8 @@ static uint32_t records_end(const uint8_t *bytes, uint32_t written)
             return 0;
         if (record->kind == PIT_JOURNAL_DIGEST && record->bytes != sizeof(struct pit_journal_digest))
             return 0;
-        if (record->kind != PIT_JOURNAL_COMMANDS && record->kind != PIT_JOURNAL_DIGEST)
+        if (record->kind != PIT_JOURNAL_COMMANDS && record->kind != PIT_JOURNAL_DIGEST &&
+            !pit_journal_record_of_log(record->kind))
             return 0;
         at += (uint32_t)sizeof *record;
         if (record->kind == PIT_JOURNAL_COMMANDS &&

@@ -339,6 +339,26 @@ bool pit_journal_append_digest(struct pit_journal *journal, uint64_t sequence, c
     return true;
 }
 
+bool pit_journal_append_log(struct pit_journal *journal, const struct pit_journal_record_header *record,
+                            const void *payload)
+{
+    struct pit_journal_block_header *block = journal->block;
+    uint32_t room = pit_journal_record_room(record->bytes);
+    if (room > PIT_JOURNAL_BLOCK_BYTES_MAX - block->used || journal->broken)
+        return false;
+    PIT_CHECK(pit_journal_record_of_log(record->kind));
+    uint8_t *place = (uint8_t *)block + block->used;
+    struct pit_journal_record_header header = *record;
+    header.first_sequence = journal->next_sequence;
+    memset(place, 0, room);
+    memcpy(place, &header, sizeof header);
+    if (record->bytes)
+        memcpy(place + sizeof header, payload, record->bytes);
+    block->used += room;
+    journal->record = NULL;
+    return true;
+}
+
 bool pit_journal_commit(struct pit_journal *journal)
 {
     if (journal->block->used == sizeof *journal->block || journal->broken || !disk_idle(journal))

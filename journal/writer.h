@@ -73,6 +73,11 @@ bool pit_journal_append(struct pit_journal *journal, const struct pit_command *c
 bool pit_journal_append_digest(struct pit_journal *journal, uint64_t sequence, const struct pit_digest *digest,
                                bool full);
 
+/* journaler: adds a record of a cluster's log (journal/log.h): kind, index, term and bytes of record, and its payload,
+ * in which no line of 64 bytes is zero. False as above. */
+bool pit_journal_append_log(struct pit_journal *journal, const struct pit_journal_record_header *record,
+                            const void *payload);
+
 /* journaler: hands the block being filled to the disk agent if that is idle and there is anything in it. Returns true
  * if it did. */
 bool pit_journal_commit(struct pit_journal *journal);

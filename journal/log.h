@@ -1,0 +1,90 @@
+/* journal/log.h - the journal as the log of a cluster: one durable write for each entry, and term and vote beside it.
+ *
+ * The same directory, segments, blocks and checksums as a journal of commands, with records of its own
+ * (docs/journal-format.md): entries with index and term, truncations, votes, and how far the entries were known to be
+ * committed. What is written stays: a truncation is a record, and whoever reads goes by it.
+ *
+ * Threads:  one, and the journal's two agents (journal/writer.h), to which pit_log_journal leads.
+ * Progress: nothing blocks but begin and keep_vote, which wait until what they say is durable.
+ * Order:    everything becomes durable in the order of the calls. A ticket is a number that rises from call to call.
+ */
+#ifndef PIT_JOURNAL_LOG_H
+#define PIT_JOURNAL_LOG_H
+
+#include "journal/writer.h"
+
+#define PIT_LOG_ENTRY_BYTES_MAX (512u << 10)
+
+enum pit_log_kind {
+    PIT_LOG_COMMANDS = 1,
+    PIT_LOG_BARRIER = 2, /* 8 bytes, all zero; not on the disk */
+    PIT_LOG_MEMBERS = 3,
+};
+
+struct pit_log_entry {
+    uint64_t index; /* 1, 2, 3, ... */
+    uint64_t term;
+    uint32_t kind;  /* enum pit_log_kind */
+    uint32_t bytes; /* a multiple of 8; no 64 bytes of it from a multiple of 64 on are zero */
+    const void *payload;
+};
+
+struct pit_log_options {
+    const char *directory;
+    uint64_t segment_bytes;
+    enum pit_journal_sync sync;
+    struct pit_bell *disk_bell; /* rung when there is something to write; may be NULL */
+    /* Called again and again while begin and keep_vote wait for the disk agent: it gives way, or runs that agent. */
+    void (*wait)(void *context);
+    void *wait_context;
+};
+
+struct pit_log;
+
+/* Takes the directory's lock and reads what is there. 0; as pit_journal_lock, pit_journal_open and the reader;
+ * -EBADMSG: whole blocks whose records are no log: error names the block. */
+int pit_log_open(struct pit_log **log, const struct pit_disk *disk, const struct pit_log_options *options,
+                 struct pit_error *error);
+void pit_log_close(struct pit_log *log);
+
+/* For its disk and preparing agents. */
+struct pit_journal *pit_log_journal(struct pit_log *log);
+
+/* What is there, before anything but begin is called: term and vote, and each entry in order (truncated ones
+ * not). each returns 0, or what load is to return. */
+int pit_log_load(struct pit_log *log, uint64_t *term, uint64_t *vote,
+                 int (*each)(void *argument, const struct pit_log_entry *entry), void *argument);
+
+/* 0 or the journal's errno. Durable when it returns. */
+int pit_log_begin(struct pit_log *log, uint64_t term, const struct pit_log_entry *first);
+int pit_log_keep_vote(struct pit_log *log, uint64_t term, uint64_t vote);
+
+/* 0; -EINVAL: a payload that the format does not carry; -ENOMEM; the journal's errno. Payloads stay where they are
+ * until durable has returned the ticket, or the log is closed. */
+int pit_log_append(struct pit_log *log, uint64_t ticket, const struct pit_log_entry *entries, uint32_t count);
+int pit_log_truncate(struct pit_log *log, uint64_t ticket, uint64_t index);
+
+/* Entries up to index are committed: written with the next block, for those who read. Never falls. */
+void pit_log_committed(struct pit_log *log, uint64_t index);
+
+/* Moves things on, and returns the last ticket that is durable with all before it; or, once the journal has failed for
+ * good, its negative errno. */
+int64_t pit_log_durable(struct pit_log *log);
+
+/* Why it has failed. */
+bool pit_log_failed(struct pit_log *log, struct pit_error *error);
+
+/* How far a log in a directory goes. */
+struct pit_log_extent {
+    uint64_t last;      /* index of the last entry */
+    uint64_t committed; /* known to be */
+    uint64_t term;
+};
+
+/* For readers, while it is written or not: each entry that is known to be committed, in order; never one that may still
+ * be taken back. 0, what each returned, or as the journal's reader. */
+int pit_log_read_committed(const struct pit_disk *disk, const char *directory,
+                           int (*each)(void *argument, const struct pit_log_entry *entry), void *argument,
+                           struct pit_log_extent *extent, struct pit_error *error);
+
+#endif

@@ -1,0 +1,183 @@
+/* stages/consensus_raft.h - C-Raft 0.15.0 behind stages/consensus.h: what its parts share.
+ *
+ * Used is the core of the library alone, linked statically; its own disk and network layer stays out. The core asks for
+ * a struct raft_io, and that is where everything here stands: below it are our tables, above it the core.
+ *
+ *   consensus_raft.c          open, close, propose, work, state
+ *   consensus_raft_storage.c  raft_io's storage: appends under way, when the core may know that one is durable
+ *   consensus_raft_network.c  raft_io's network: bytes under way to each node, what is let in
+ *   consensus_raft_codec.c    messages as bytes
+ *   consensus_raft_guards.c   what has to stand between this version and its mistakes
+ *
+ * This version is trusted only as far as these parts have been tested with it: the build asks for it by number.
+ */
+#ifndef PIT_STAGES_CONSENSUS_RAFT_H
+#define PIT_STAGES_CONSENSUS_RAFT_H
+
+#include <raft.h>
+
+#include "ring/check.h"
+#include "stages/consensus.h"
+
+#define PIT_RAFT_HEADER_BYTES 64u /* of a message, before its entries */
+#define PIT_RAFT_ENTRY_HEADER_BYTES 16u
+#define PIT_RAFT_SENT_MAX 64u /* in one call of the core: a few for each node */
+
+/* An append that the core has not been told to be durable. */
+struct pit_raft_append {
+    struct raft_io_append *request;
+    uint64_t ticket;
+    uint64_t last; /* index of its last entry */
+};
+
+/* A send whose end the core has to be told: not from within the call, so after it. */
+struct pit_raft_sent {
+    struct raft_io_send *request;
+    int status; /* 0, or a RAFT_ code: the core goes back to what was acknowledged */
+};
+
+struct pit_raft_flight {
+    uint64_t last; /* index of the last entry in it */
+    uint64_t bytes;
+};
+
+struct pit_raft_peer {
+    struct pit_raft_flight flights[PIT_CONSENSUS_FLIGHTS_MAX]; /* oldest first, from first on, around */
+    uint32_t first, count;
+    uint64_t bytes;    /* of all of them */
+    uint64_t moved_ns; /* when the oldest was sent, or something was acknowledged */
+};
+
+struct pit_raft_proposal {
+    struct raft_apply request;
+    struct pit_consensus *consensus;
+    uint64_t tag;
+    uint64_t bytes;
+};
+
+struct pit_consensus {
+    struct raft raft;
+    struct raft_io io;
+    struct raft_fsm fsm;
+    struct pit_consensus_options options;
+    struct pit_error failure; /* code 0: works */
+    /* Storage. */
+    struct pit_raft_append *appends; /* a ring of appends_room, a power of two */
+    uint32_t appends_room, appends_first, appends_count;
+    uint64_t ticket;      /* the last one given */
+    uint64_t durable;     /* the last one durable */
+    uint64_t next_index;  /* of the next entry appended */
+    uint64_t kept_term;   /* the last one given to keep_vote */
+    uint8_t members[256]; /* the first entry, as it must be */
+    uint32_t members_bytes;
+    /* Network. */
+    struct pit_raft_peer peers[PIT_CONSENSUS_NODES_MAX + 1];
+    struct pit_raft_sent sent[PIT_RAFT_SENT_MAX];
+    uint32_t sent_count;
+    uint8_t headers[PIT_RAFT_HEADER_BYTES + PIT_CONSENSUS_ENTRIES_MAX * PIT_RAFT_ENTRY_HEADER_BYTES]; /* being sent */
+    raft_io_tick_cb tick;
+    raft_io_recv_cb receive;
+    uint64_t tick_due_ns;
+    /* Guards. */
+    uint64_t barrier_term;                  /* the term this node leads and has issued a barrier in */
+    uint64_t barrier_index;                 /* of that barrier */
+    uint64_t ready_term;                    /* the term whose barrier is committed */
+    uint64_t compared_term;                 /* follower: in this term, */
+    uint64_t compared;                      /* everything up to here is known to be as in the leader's log */
+    bool comparing;                         /* a request is being received, */
+    uint64_t comparing_end, comparing_term; /* with entries up to here, of this term */
+    bool rejected;                          /* and was answered with no */
+    struct raft_barrier barrier;
+    bool barrier_busy;
+    /* Proposals. */
+    uint32_t unanswered;
+    uint64_t unanswered_bytes;
+    uint64_t refused, waited, bounded, postponed, cut;
+};
+
+/* consensus_raft.c */
+
+/* Stops for good; the first reason stays. Returns RAFT_IOERR. */
+__attribute__((format(printf, 3, 4))) int pit_raft_fail(struct pit_consensus *consensus, int code, const char *format,
+                                                        ...);
+
+/* The term of the entry at index in the core's log, 0 where there is none. */
+uint64_t pit_raft_term_of(const struct pit_consensus *consensus, uint64_t index);
+
+/* Whether an entry may have this payload: a barrier 8 zero bytes, others as stages/consensus.h says. */
+bool pit_raft_payload_fits(uint32_t kind, const void *payload, size_t bytes);
+
+/* What of an entry is written and sent. (A barrier's payload is whatever the core found in its memory.) */
+const void *pit_raft_payload(const struct raft_entry *entry);
+
+/* consensus_raft_storage.c */
+
+int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_for, struct raft_snapshot **snapshot,
+                          raft_index *start_index, struct raft_entry *entries[], size_t *entries_count);
+int pit_raft_storage_bootstrap(struct raft_io *io, const struct raft_configuration *configuration);
+int pit_raft_storage_set_term(struct raft_io *io, raft_term term);
+int pit_raft_storage_set_vote(struct raft_io *io, raft_id node);
+int pit_raft_storage_append(struct raft_io *io, struct raft_io_append *request, const struct raft_entry entries[],
+                            unsigned count, raft_io_append_cb callback);
+int pit_raft_storage_truncate(struct raft_io *io, raft_index index);
+
+/* Asks the storage how far it is. False: it has failed. */
+bool pit_raft_storage_look(struct pit_consensus *consensus);
+
+/* Tells the core of appends that are durable, as far as it may know now. Returns how many. */
+uint32_t pit_raft_storage_complete(struct pit_consensus *consensus);
+
+/* Forgets all appends: the core is told that they are done, after which it is closed. */
+void pit_raft_storage_abandon(struct pit_consensus *consensus);
+
+/* consensus_raft_network.c */
+
+int pit_raft_network_send(struct raft_io *io, struct raft_io_send *request, const struct raft_message *message,
+                          raft_io_send_cb callback);
+
+/* Tells the core that its sends are done. */
+void pit_raft_network_settle(struct pit_consensus *consensus);
+
+/* A message has come in from a node: what of it is no longer under way. */
+void pit_raft_network_acknowledged(struct pit_consensus *consensus, uint32_t node,
+                                   const struct raft_append_entries_result *result);
+
+/* A new leader has nothing under way. */
+void pit_raft_network_forget(struct pit_consensus *consensus);
+
+/* Whether a right node can have sent this message to us. */
+bool pit_raft_network_admits(struct pit_consensus *consensus, uint32_t from, struct raft_message *message);
+
+/* consensus_raft_codec.c */
+
+/* Fills pieces (PIT_CONSENSUS_PIECES_MAX) with the message, its headers in headers; of an append only the first
+ * entries. Returns how many pieces. */
+uint32_t pit_raft_encode(const struct raft_message *message, uint32_t entries, uint8_t *headers, struct iovec *pieces,
+                         size_t *bytes);
+
+/* 0: message is filled, and owns its entries (raft_malloc, one batch). -EBADMSG: no message. -ENOMEM. */
+int pit_raft_decode(const void *bytes, size_t count, struct raft_message *message);
+void pit_raft_discard(struct raft_message *message);
+
+/* consensus_raft_guards.c: each says what it stands against. */
+
+/* After everything that can make this node a leader. */
+void pit_raft_guard_leader(struct pit_consensus *consensus);
+
+/* Leader: acknowledgements may not be counted yet. */
+bool pit_raft_guard_acknowledgements_wait(const struct pit_consensus *consensus);
+
+/* Follower: the index up to which a success may be claimed now. */
+uint64_t pit_raft_guard_bound(const struct pit_consensus *consensus);
+
+/* Follower: before and after a request with entries is given to the core. */
+void pit_raft_guard_comparing(struct pit_consensus *consensus, const struct raft_append_entries *request);
+void pit_raft_guard_compared(struct pit_consensus *consensus);
+
+/* The request would truncate what is still being written. */
+bool pit_raft_guard_truncation_waits(const struct pit_consensus *consensus, const struct raft_append_entries *request);
+
+/* Leader: the index up to which its own disk may be counted. */
+uint64_t pit_raft_guard_own_disk(const struct pit_consensus *consensus);
+
+#endif

@@ -1,0 +1,232 @@
+/* stages/consensus_raft_storage.c - raft_io's storage on struct pit_consensus_storage. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/consensus_raft.h"
+
+static struct pit_consensus *consensus_of(struct raft_io *io)
+{
+    return io->impl;
+}
+
+/* The log, as it is read at the start. */
+struct loading {
+    struct pit_consensus *consensus;
+    struct raft_entry *entries;
+    size_t count, room;
+};
+
+static int refuse_entry(const struct pit_consensus_entry *entry, const struct loading *loading)
+{
+    const struct pit_consensus *consensus = loading->consensus;
+    uint64_t before = loading->count ? loading->entries[loading->count - 1].term : 1;
+    bool first = loading->count == 0;
+    bool members = entry->kind == PIT_CONSENSUS_MEMBERS;
+    if (entry->index != loading->count + 1 || entry->term < before || entry->kind < PIT_CONSENSUS_COMMANDS ||
+        entry->kind > PIT_CONSENSUS_MEMBERS || first != members ||
+        !pit_raft_payload_fits(entry->kind, entry->payload, entry->bytes))
+        return -EBADMSG;
+    if (members && (entry->bytes != consensus->members_bytes ||
+                    memcmp(entry->payload, consensus->members, entry->bytes) != 0 || entry->term != 1))
+        return -EBADMSG;
+    return 0;
+}
+
+static int load_entry(void *argument, const struct pit_consensus_entry *entry)
+{
+    struct loading *loading = argument;
+    int code = refuse_entry(entry, loading);
+    if (code != 0)
+        return code;
+    if (loading->count == loading->room) {
+        size_t room = loading->room ? loading->room * 2 : 1024;
+        struct raft_entry *entries = raft_realloc(loading->entries, room * sizeof *entries);
+        if (!entries)
+            return -ENOMEM;
+        loading->entries = entries;
+        loading->room = room;
+    }
+    void *payload = raft_malloc(entry->bytes);
+    if (!payload)
+        return -ENOMEM;
+    memcpy(payload, entry->payload, entry->bytes);
+    loading->entries[loading->count++] = (struct raft_entry){
+        .term = entry->term,
+        .type = (unsigned short)entry->kind,
+        .buf = {.base = payload, .len = entry->bytes},
+    };
+    return 0;
+}
+
+int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_for, struct raft_snapshot **snapshot,
+                          raft_index *start_index, struct raft_entry *entries[], size_t *entries_count)
+{
+    struct pit_consensus *consensus = consensus_of(io);
+    const struct pit_consensus_storage *storage = &consensus->options.storage;
+    struct loading loading = {.consensus = consensus};
+    struct pit_error error = {0};
+    uint64_t kept_term = 0, vote = 0;
+    int code = storage->load(storage->context, &kept_term, &vote, load_entry, &loading, &error);
+    if (code == 0 &&
+        (loading.count == 0 || kept_term < loading.entries[loading.count - 1].term || vote > consensus->options.nodes))
+        code = -EBADMSG;
+    if (code != 0) {
+        for (size_t i = 0; i < loading.count; i++)
+            raft_free(loading.entries[i].buf.base);
+        raft_free(loading.entries);
+        return pit_raft_fail(consensus, code, "the log of node %u cannot be taken over after entry %zu: %s",
+                             consensus->options.node, loading.count,
+                             error.code ? error.text : "it is damaged, or not one of this cluster");
+    }
+    *term = consensus->kept_term = kept_term;
+    *voted_for = vote;
+    *snapshot = NULL;
+    *start_index = 1;
+    *entries = loading.entries;
+    *entries_count = loading.count;
+    consensus->next_index = loading.count + 1;
+    return 0;
+}
+
+int pit_raft_storage_bootstrap(struct raft_io *io, const struct raft_configuration *configuration)
+{
+    (void)configuration; /* it is the one that members was made of */
+    struct pit_consensus *consensus = consensus_of(io);
+    const struct pit_consensus_storage *storage = &consensus->options.storage;
+    struct pit_consensus_entry first = {
+        .index = 1,
+        .term = 1,
+        .kind = PIT_CONSENSUS_MEMBERS,
+        .bytes = consensus->members_bytes,
+        .payload = consensus->members,
+    };
+    int code = storage->begin(storage->context, 1, &first);
+    return code == 0 ? 0 : pit_raft_fail(consensus, code, "a new log cannot be begun: %s", strerror(-code));
+}
+
+static int keep_vote(struct pit_consensus *consensus, uint64_t vote)
+{
+    const struct pit_consensus_storage *storage = &consensus->options.storage;
+    if (consensus->failure.code)
+        return RAFT_IOERR;
+    int code = storage->keep_vote(storage->context, consensus->kept_term, vote);
+    return code == 0 ? 0 : pit_raft_fail(consensus, code, "term and vote cannot be kept: %s", strerror(-code));
+}
+
+int pit_raft_storage_set_term(struct raft_io *io, raft_term term)
+{
+    struct pit_consensus *consensus = consensus_of(io);
+    consensus->kept_term = term;
+    return keep_vote(consensus, 0);
+}
+
+int pit_raft_storage_set_vote(struct raft_io *io, raft_id node)
+{
+    /* The term is the last one set: the core's own may lag behind it here. */
+    return keep_vote(consensus_of(io), node);
+}
+
+static bool make_room(struct pit_consensus *consensus)
+{
+    if (consensus->appends_count < consensus->appends_room)
+        return true;
+    uint32_t room = consensus->appends_room ? consensus->appends_room * 2 : 64;
+    struct pit_raft_append *appends = malloc(room * sizeof *appends);
+    if (!appends)
+        return false;
+    for (uint32_t i = 0; i < consensus->appends_count; i++)
+        appends[i] = consensus->appends[(consensus->appends_first + i) & (consensus->appends_room - 1)];
+    free(consensus->appends);
+    consensus->appends = appends;
+    consensus->appends_room = room;
+    consensus->appends_first = 0;
+    return true;
+}
+
+int pit_raft_storage_append(struct raft_io *io, struct raft_io_append *request, const struct raft_entry entries[],
+                            unsigned count, raft_io_append_cb callback)
+{
+    struct pit_consensus *consensus = consensus_of(io);
+    const struct pit_consensus_storage *storage = &consensus->options.storage;
+    if (consensus->failure.code)
+        return RAFT_IOERR;
+    PIT_CHECK(count >= 1 && count <= PIT_CONSENSUS_ENTRIES_MAX);
+    struct pit_consensus_entry ours[PIT_CONSENSUS_ENTRIES_MAX];
+    for (unsigned i = 0; i < count; i++)
+        ours[i] = (struct pit_consensus_entry){
+            .index = consensus->next_index + i,
+            .term = entries[i].term,
+            .kind = entries[i].type,
+            .bytes = (uint32_t)entries[i].buf.len,
+            .payload = pit_raft_payload(&entries[i]),
+        };
+    if (!make_room(consensus))
+        return pit_raft_fail(consensus, -ENOMEM, "no memory to remember an append");
+    int code = storage->append(storage->context, consensus->ticket + 1, ours, count);
+    if (code != 0)
+        return pit_raft_fail(consensus, code, "entries from %llu on cannot be written: %s",
+                             (unsigned long long)consensus->next_index, strerror(-code));
+    request->cb = callback;
+    consensus->next_index += count;
+    uint32_t place = (consensus->appends_first + consensus->appends_count++) & (consensus->appends_room - 1);
+    consensus->appends[place] = (struct pit_raft_append){
+        .request = request,
+        .ticket = ++consensus->ticket,
+        .last = consensus->next_index - 1,
+    };
+    return 0;
+}
+
+int pit_raft_storage_truncate(struct raft_io *io, raft_index index)
+{
+    struct pit_consensus *consensus = consensus_of(io);
+    const struct pit_consensus_storage *storage = &consensus->options.storage;
+    if (consensus->failure.code)
+        return RAFT_IOERR;
+    int code = storage->truncate(storage->context, consensus->ticket + 1, index);
+    if (code != 0)
+        return pit_raft_fail(consensus, code, "entries from %llu on cannot be taken back: %s",
+                             (unsigned long long)index, strerror(-code));
+    consensus->ticket++;
+    consensus->next_index = index;
+    return 0;
+}
+
+bool pit_raft_storage_look(struct pit_consensus *consensus)
+{
+    const struct pit_consensus_storage *storage = &consensus->options.storage;
+    int64_t durable = storage->durable(storage->context);
+    if (durable < 0) {
+        pit_raft_fail(consensus, (int)durable, "the log cannot be written: %s", strerror((int)-durable));
+        return false;
+    }
+    PIT_CHECK((uint64_t)durable >= consensus->durable && (uint64_t)durable <= consensus->ticket);
+    consensus->durable = (uint64_t)durable;
+    return true;
+}
+
+uint32_t pit_raft_storage_complete(struct pit_consensus *consensus)
+{
+    uint32_t done = 0;
+    while (consensus->appends_count > 0 && !consensus->failure.code) {
+        struct pit_raft_append append = consensus->appends[consensus->appends_first];
+        if (append.ticket > consensus->durable || append.last > pit_raft_guard_own_disk(consensus))
+            break;
+        consensus->appends_first = (consensus->appends_first + 1) & (consensus->appends_room - 1);
+        consensus->appends_count--;
+        append.request->cb(append.request, 0);
+        pit_raft_network_settle(consensus);
+        done++;
+    }
+    return done;
+}
+
+void pit_raft_storage_abandon(struct pit_consensus *consensus)
+{
+    for (; consensus->appends_count > 0; consensus->appends_count--) {
+        struct raft_io_append *request = consensus->appends[consensus->appends_first].request;
+        consensus->appends_first = (consensus->appends_first + 1) & (consensus->appends_room - 1);
+        request->cb(request, 0);
+    }
+}

@@ -1,0 +1,81 @@
+/* stages/peers.h - the links between the nodes of a cluster: the network half of stages/consensus.h.
+ *
+ * Each node connects to each other one and sends there; what the others send comes on the connections they have made. A
+ * connection carries messages when both ends have proved that they have the cluster's key (stages/peer_frame.h).
+ *
+ * Thread:   one, the engine's.
+ * Progress: nothing blocks. What cannot be sent now is lost: the engine sends it again.
+ * Memory:   allocated at the start: a queue for each node one sends to, room for one message of each one hears, and a
+ *           few hundred bytes for each stranger.
+ * Trust:    nothing is believed of a connection before its proof; then it may speak for its own node alone. Bytes that
+ * are none of this cost a counter and the connection they came on. What follows the proofs is checked for damage and
+ * not encrypted or signed: the network between the nodes is to be a private one.
+ */
+#ifndef PIT_STAGES_PEERS_H
+#define PIT_STAGES_PEERS_H
+
+#include "stages/consensus.h"
+#include "stages/peer_frame.h"
+#include "wire/network.h"
+
+#define PIT_PEERS_STRANGERS_MAX 16u /* connections without a proof; one more, and the oldest goes */
+#define PIT_PEERS_KEY_BYTES_MAX 1024u
+#define PIT_PEERS_ADDRESS_BYTES 128u
+#define PIT_PEERS_QUEUE_BYTES_MIN (PIT_CONSENSUS_MESSAGE_BYTES_MAX + 4096)
+
+struct pit_peers_options {
+    uint32_t node, nodes;                               /* as the engine's */
+    const char *addresses[PIT_CONSENSUS_NODES_MAX + 1]; /* from 1 on; its own is where it listens */
+    uint8_t cluster[PIT_PEER_CLUSTER_BYTES];            /* the same on every node, and in no other cluster */
+    const uint8_t *key;                                 /* PIT_PEER_KEY_BYTES_MIN .. PIT_PEERS_KEY_BYTES_MAX bytes */
+    size_t key_bytes;
+    uint64_t queue_bytes;  /* waiting to be sent to one node: PIT_PEERS_QUEUE_BYTES_MIN or more */
+    uint32_t reconnect_ms; /* between two tries to connect to a node; 1 or more */
+    uint32_t prove_ms;     /* a connection without a proof may last so long */
+    uint32_t stall_ms;     /* one that takes nothing of what waits for it may last so long */
+    const struct pit_network *network;
+    struct pit_clock clock;                                   /* monotonic_ns is used */
+    int (*random)(void *argument, void *bytes, size_t count); /* for nonces: not to be guessed. 0 or a negative errno */
+    void *random_argument;
+    void (*received)(void *argument, uint32_t from, const void *bytes, size_t count);
+    void *received_argument;
+};
+
+struct pit_peers_counters {
+    uint64_t sent, received; /* messages */
+    uint64_t lost;           /* not taken: no connection, or no room */
+    uint64_t connected;      /* connections of ours that came to carry messages */
+    uint64_t accepted;       /* of others */
+    uint64_t strangers;      /* accepted connections that ended without a proof */
+    uint64_t impostors;      /* connections of ours to somebody who has not got the key */
+    uint64_t bad_frames;     /* connections closed for bytes that are no frame of theirs */
+    uint64_t stalled;        /* connections closed because nothing moved */
+};
+
+struct pit_peers;
+
+/* Listens, and begins to connect. 0, or with error's text: -EINVAL: an option; -ENOMEM; the network's. */
+int pit_peers_open(struct pit_peers **peers, const struct pit_peers_options *options, struct pit_error *error);
+void pit_peers_close(struct pit_peers *peers);
+
+/* What the engine sends with. */
+struct pit_consensus_network pit_peers_network(struct pit_peers *peers);
+
+/* The term that frames say from now on. */
+void pit_peers_term(struct pit_peers *peers, uint64_t term);
+
+/* Accepts, connects, proves, sends and receives what goes without waiting. Returns how much. */
+uint32_t pit_peers_work(struct pit_peers *peers);
+
+/* Sleeps until something comes in, timeout_ns at most. */
+void pit_peers_park(struct pit_peers *peers, uint64_t timeout_ns);
+
+/* Whether a connection to the node carries messages now. */
+bool pit_peers_reaches(const struct pit_peers *peers, uint32_t node);
+
+struct pit_peers_counters pit_peers_counters(const struct pit_peers *peers);
+
+/* The handle it listens on. */
+int pit_peers_listener(const struct pit_peers *peers);
+
+#endif
