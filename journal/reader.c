@@ -25,6 +25,7 @@ struct pit_journal_reader {
     uint64_t offset;                /* where the next block starts */
     uint64_t block_offset;          /* where the last one starts; 0 = none in this segment */
     struct pit_journal_place place; /* what it must be */
+    uint64_t first_sequence;        /* of what is read */
     uint8_t journal_id[16];
     uint64_t time_ns;
 
@@ -98,7 +99,7 @@ static int list_segments(struct pit_journal_reader *reader, bool *changed, struc
         while (place < reader->segments_count && reader->segments[place] != open_number)
             place++;
         if (place == reader->segments_count)
-            return pit_error_set(error, -ESTALE, "%s: segment %020lu.journal was removed while it was being read",
+            return pit_error_set(error, -EAGAIN, "%s: segment %020lu.journal was removed while it was being read",
                                  reader->directory, open_number);
         reader->current = place;
     }
@@ -113,6 +114,8 @@ static int open_file(const struct pit_journal_reader *reader, uint64_t number, s
     if (!pit_journal_path(path, reader->directory, name))
         return pit_error_set(error, -ENAMETOOLONG, "%s: the directory's name is too long", reader->directory);
     int file = reader->disk->open(reader->disk->context, path, PIT_DISK_READ);
+    if (file == -ENOENT) /* not the same as no journal */
+        return pit_error_set(error, -EAGAIN, "%s: removed while it was about to be read", path);
     if (file < 0)
         return pit_error_set(error, file, "%s: cannot open: %s", path, strerror(-file));
     return file;
@@ -235,10 +238,15 @@ static int enter_block(struct pit_journal_reader *reader, const char **wrong)
 
 /* Segments. */
 
-/* Which of segments comes after the open one. */
+/* Which of segments comes after the open one, or is the first to be read. */
 static uint32_t following(const struct pit_journal_reader *reader)
 {
-    return reader->file < 0 ? 0 : reader->current + 1;
+    if (reader->file >= 0)
+        return reader->current + 1;
+    uint32_t place = 0;
+    while (place < reader->segments_count && reader->segments[place] < reader->place.number)
+        place++;
+    return place;
 }
 
 static int64_t read_page(struct pit_journal_reader *reader, int file, uint64_t offset)
@@ -431,8 +439,9 @@ static int judge_end(struct pit_journal_reader *reader, const char *wrong, uint6
         return 1;
     if (*found && reader->file < 0)
         return pit_error_set(error, -EBADMSG,
-                             "%s: the first segment, %020lu.journal, is missing: %s. Restore it from a copy or from a "
-                             "replica; nothing was changed",
+                             "%s: the first segment, %020lu.journal, is missing: %s. If it was removed because "
+                             "snapshots stand for it, begin with one; otherwise restore it from a copy or from a "
+                             "replica. Nothing was changed",
                              reader->directory, reader->place.number, found);
     if (*found)
         return damaged_block(reader, wrong, found, missing, error);
@@ -488,8 +497,72 @@ static int has_grown(struct pit_journal_reader *reader, bool *grown, struct pit_
 
 /* The functions of the header. */
 
+/* Makes segments[place] the one to begin with. 1: done; 0: its header is not whole, or not this segment's. */
+static int begin_with(struct pit_journal_reader *reader, uint32_t place, struct pit_error *error)
+{
+    uint64_t number = reader->segments[place];
+    int file = open_file(reader, number, error);
+    if (file < 0)
+        return file;
+    int64_t got = read_page(reader, file, 0);
+    reader->disk->close(reader->disk->context, file);
+    if (got < 0)
+        return read_failed(reader, number, 0, (int)got, error);
+    struct pit_journal_segment_header header;
+    bool whole;
+    const char *wrong = pit_journal_segment_check(reader->scratch, &whole);
+    memcpy(&header, reader->scratch, sizeof header);
+    if (wrong || header.first_block != number)
+        return 0;
+    reader->place.number = number;
+    reader->place.sequence = header.first_sequence;
+    reader->place.previous_crc = header.previous_crc;
+    reader->first_sequence = header.first_sequence;
+    return 1;
+}
+
+/* Passes over the segments before the one that holds block. */
+static int find_beginning(struct pit_journal_reader *reader, uint64_t block, struct pit_error *error)
+{
+    if (block == PIT_JOURNAL_FROM_FIRST)
+        return 0;
+    if (block == PIT_JOURNAL_FROM_THERE)
+        block = reader->segments[0];
+    uint32_t place = 0;
+    while (place + 1 < reader->segments_count && reader->segments[place + 1] <= block)
+        place++;
+    if (reader->segments[place] > block)
+        return 0; /* it is missing, which is found as if reading began with the first */
+    int found = 0;
+    for (uint32_t left = place + 1; left > 0 && found == 0; left--)
+        found = begin_with(reader, left - 1, error);
+    return found < 0 ? found : 0;
+}
+
+/* Adds up how much there is to read. */
+static int measure(struct pit_journal_reader *reader, struct pit_error *error)
+{
+    const struct pit_disk *disk = reader->disk;
+    for (uint32_t i = following(reader); i < reader->segments_count; i++) {
+        int file = open_file(reader, reader->segments[i], error);
+        int64_t bytes = file < 0 ? file : disk->size(disk->context, file);
+        if (file >= 0)
+            disk->close(disk->context, file);
+        if (bytes < 0)
+            return (int)bytes;
+        reader->bytes_total += (uint64_t)bytes;
+    }
+    return 0;
+}
+
 int pit_journal_reader_open(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,
                             struct pit_error *error)
+{
+    return pit_journal_reader_open_at(result, disk, directory, PIT_JOURNAL_FROM_FIRST, error);
+}
+
+int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,
+                               uint64_t block, struct pit_error *error)
 {
     struct pit_journal_reader *reader = calloc(1, sizeof *reader);
     if (!reader)
@@ -498,6 +571,7 @@ int pit_journal_reader_open(struct pit_journal_reader **result, const struct pit
     reader->file = -1;
     reader->place.number = 1;
     reader->place.sequence = 1;
+    reader->first_sequence = 1;
     reader->window = aligned_alloc(PIT_JOURNAL_PAGE_BYTES, WINDOW_BYTES);
     reader->scratch = aligned_alloc(PIT_JOURNAL_PAGE_BYTES, PIT_JOURNAL_BLOCK_BYTES_MAX);
     bool changed;
@@ -511,16 +585,10 @@ int pit_journal_reader_open(struct pit_journal_reader **result, const struct pit
     if (code == 0 && reader->segments_count == 0)
         code =
             pit_error_set(error, -ENOENT, "%s: there is no journal in it (no file like %020d.journal)", directory, 1);
-    for (uint32_t i = 0; code == 0 && i < reader->segments_count; i++) {
-        int file = open_file(reader, reader->segments[i], error);
-        int64_t bytes = file < 0 ? file : disk->size(disk->context, file);
-        if (file >= 0)
-            disk->close(disk->context, file);
-        if (bytes < 0)
-            code = (int)bytes;
-        else
-            reader->bytes_total += (uint64_t)bytes;
-    }
+    if (code == 0)
+        code = find_beginning(reader, block, error);
+    if (code == 0)
+        code = measure(reader, error);
     if (code < 0) {
         pit_journal_reader_close(reader);
         return code;
@@ -569,6 +637,11 @@ const struct pit_command *pit_journal_record_command(const struct pit_journal_re
     const struct pit_command *command = (const struct pit_command *)((const uint8_t *)record->payload + *at);
     *at += pit_command_bytes(command);
     return command;
+}
+
+uint64_t pit_journal_reader_first(const struct pit_journal_reader *reader)
+{
+    return reader->first_sequence;
 }
 
 struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *reader)

@@ -2,8 +2,8 @@
  *
  * One controlling thread calls everything here (pit_pipeline_look and pit_pipeline_failed: any thread).
  *
- *   create   locks the directory, replays the journal into the matchers' markets, opens the journal at its end, makes
- *            rings and stages, opens the listeners
+ *   create   locks the directory, puts the newest good snapshot and the journal after it into the matchers' markets,
+ *            opens the journal at its end, makes rings and stages, opens the listeners
  *   start    starts the threads; the start-up commands (new symbols, changed price bands) are the first to go in
  *   stop     DRAIN: intake stops; what was accepted is journaled, matched, reported and published, and the digest of
  *            the final state is journaled. Then STOP: the threads leave, the journal is closed
@@ -128,7 +128,8 @@ void pit_pipeline_destroy(struct pit_pipeline *pipeline);
 
 /* What recovery found. */
 struct pit_pipeline_recovered {
-    uint64_t commands; /* 0: a new journal */
+    uint64_t commands; /* applied; with last_sequence 0: a new journal */
+    uint64_t snapshot; /* sequence of the snapshot they were applied to; 0 = none, all of them were applied */
     uint64_t last_sequence;
     uint64_t bytes;
     uint64_t ns;            /* how long it took */

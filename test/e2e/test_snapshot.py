@@ -35,7 +35,10 @@ def running_pipeline_is_snapshotted_and_killed_and_replays_the_same():
         with pitline.Pipeline(directory=directory) as pipeline:
             status, output = pipeline.stop()
             assert status == 0, output
+        assert re.search(r"recovered \d+ commands after the snapshot of sequence %d " % taken[-1]["sequence"], output), output
         wanted = last_line(pitline.run("replay", data, "--verify"))
+        stopped = re.search(r"events-digest (\S+) state-digest (\S+)", output).groups()
+        assert wanted.startswith("events-digest %s state-digest %s " % stopped), (wanted, output)
         for told in taken:
             output = pitline.run("replay", data, "--verify", "--from-snapshot=%d" % told["sequence"])
             assert last_line(output) == wanted, (told, output, wanted)
