@@ -176,10 +176,11 @@ int pit_snapshot_newest(const struct pit_disk *disk, const char *directory, cons
 }
 
 /* Newest first; the first keep are passed over. */
-int pit_snapshot_prune(const struct pit_disk *disk, const char *directory, uint64_t keep, uint64_t *removed,
-                       struct pit_error *error)
+int pit_snapshot_prune_below(const struct pit_disk *disk, const char *directory, uint64_t newest, uint64_t keep,
+                             uint64_t *oldest, uint64_t *removed, struct pit_error *error)
 {
-    uint64_t limit = UINT64_MAX;
+    uint64_t limit = newest;
+    *oldest = 0;
     *removed = 0;
     for (uint64_t seen = 0;; seen++) {
         uint64_t sequence;
@@ -189,8 +190,10 @@ int pit_snapshot_prune(const struct pit_disk *disk, const char *directory, uint6
         if (sequence == 0)
             return 0;
         limit = sequence - 1;
-        if (seen < keep || seen == 0)
+        if (seen < keep || seen == 0) {
+            *oldest = sequence;
             continue;
+        }
         char path[PIT_JOURNAL_PATH_BYTES], name[PIT_SNAPSHOT_NAME_BYTES];
         pit_snapshot_name(name, sequence);
         code = pit_journal_path(path, directory, name) ? disk->unlink(disk->context, path) : -ENAMETOOLONG;
@@ -198,4 +201,11 @@ int pit_snapshot_prune(const struct pit_disk *disk, const char *directory, uint6
             return pit_error_set(error, code, "cannot remove %s: %s", path, strerror(-code));
         *removed += code == 0;
     }
+}
+
+int pit_snapshot_prune(const struct pit_disk *disk, const char *directory, uint64_t keep, uint64_t *removed,
+                       struct pit_error *error)
+{
+    uint64_t oldest;
+    return pit_snapshot_prune_below(disk, directory, UINT64_MAX, keep, &oldest, removed, error);
 }
