@@ -6,12 +6,14 @@
 
 #include "journal/block.h"
 #include "journal/tail.h"
+#include "journal/unpack.h"
 
 #define WINDOW_BYTES ((size_t)8 << 20) /* one read; large enough that the disk streams */
 #define DOUBT_NS UINT64_C(50000000)    /* how long damage is doubted: a live journal's block may be half written */
 
 struct pit_journal_reader {
-    const struct pit_disk *disk;
+    struct pit_unpack unpack;
+    const struct pit_disk *disk; /* on which compressed segments look like others */
     char directory[PIT_JOURNAL_PATH_BYTES];
 
     uint64_t *segments; /* first block numbers of the files that exist, rising */
@@ -25,7 +27,8 @@ struct pit_journal_reader {
     uint64_t offset;                /* where the next block starts */
     uint64_t block_offset;          /* where the last one starts; 0 = none in this segment */
     struct pit_journal_place place; /* what it must be */
-    uint64_t first_sequence;        /* of what is read */
+    uint64_t first_block;           /* of what is read */
+    uint64_t first_sequence;
     uint8_t journal_id[16];
     uint64_t time_ns;
 
@@ -77,6 +80,16 @@ static int compare_numbers(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+/* A segment that is there in both forms is listed twice. */
+static void drop_doubles(struct pit_journal_reader *reader)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < reader->segments_count; i++)
+        if (kept == 0 || reader->segments[i] != reader->segments[kept - 1])
+            reader->segments[kept++] = reader->segments[i];
+    reader->segments_count = kept;
+}
+
 /* Lists the directory again; the open segment keeps its place. *changed: the list differs. */
 static int list_segments(struct pit_journal_reader *reader, bool *changed, struct pit_error *error)
 {
@@ -92,6 +105,7 @@ static int list_segments(struct pit_journal_reader *reader, bool *changed, struc
                              strerror(-result));
     if (reader->segments_count)
         qsort(reader->segments, reader->segments_count, sizeof *reader->segments, compare_numbers);
+    drop_doubles(reader);
     *changed =
         reader->segments_count != count_before || (count_before && reader->segments[count_before - 1] != last_before);
     if (open_number) {
@@ -116,6 +130,11 @@ static int open_file(const struct pit_journal_reader *reader, uint64_t number, s
     int file = reader->disk->open(reader->disk->context, path, PIT_DISK_READ);
     if (file == -ENOENT) /* not the same as no journal */
         return pit_error_set(error, -EAGAIN, "%s: removed while it was about to be read", path);
+    if (file == -EBADMSG)
+        return pit_error_set(error, file,
+                             "%s" PIT_COMPRESSED_END ": damaged: the table at its end is not one. Nothing was changed. "
+                             "Restore this file from a copy or from a replica",
+                             path);
     if (file < 0)
         return pit_error_set(error, file, "%s: cannot open: %s", path, strerror(-file));
     return file;
@@ -124,6 +143,12 @@ static int open_file(const struct pit_journal_reader *reader, uint64_t number, s
 static int read_failed(const struct pit_journal_reader *reader, uint64_t number, uint64_t offset, int code,
                        struct pit_error *error)
 {
+    if (code == -EBADMSG)
+        return pit_error_set(error, code,
+                             "%s/%020lu.journal" PIT_COMPRESSED_END
+                             ": damaged: what stands there for offset %lu of the segment cannot be unpacked. Nothing "
+                             "was changed. Restore this file from a copy or from a replica",
+                             reader->directory, number, offset);
     return pit_error_set(error, code,
                          "%s/%020lu.journal: cannot read at offset %lu: %s. If the disk is failing, restore the file "
                          "from a copy or a replica",
@@ -440,8 +465,8 @@ static int judge_end(struct pit_journal_reader *reader, const char *wrong, uint6
     if (*found && reader->file < 0)
         return pit_error_set(error, -EBADMSG,
                              "%s: the first segment, %020lu.journal, is missing: %s. If it was removed because "
-                             "snapshots stand for it, begin with one; otherwise restore it from a copy or from a "
-                             "replica. Nothing was changed",
+                             "snapshots stand for it, begin with one (--from-snapshot); otherwise restore it from a "
+                             "copy or from a replica. Nothing was changed",
                              reader->directory, reader->place.number, found);
     if (*found)
         return damaged_block(reader, wrong, found, missing, error);
@@ -517,6 +542,7 @@ static int begin_with(struct pit_journal_reader *reader, uint32_t place, struct 
     reader->place.number = number;
     reader->place.sequence = header.first_sequence;
     reader->place.previous_crc = header.previous_crc;
+    reader->first_block = number;
     reader->first_sequence = header.first_sequence;
     return 1;
 }
@@ -567,10 +593,12 @@ int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct 
     struct pit_journal_reader *reader = calloc(1, sizeof *reader);
     if (!reader)
         return pit_error_set(error, -ENOMEM, "no memory for reading the journal");
-    reader->disk = disk;
+    pit_unpack_init(&reader->unpack, disk);
+    reader->disk = &reader->unpack.layer.disk;
     reader->file = -1;
     reader->place.number = 1;
     reader->place.sequence = 1;
+    reader->first_block = 1;
     reader->first_sequence = 1;
     reader->window = aligned_alloc(PIT_JOURNAL_PAGE_BYTES, WINDOW_BYTES);
     reader->scratch = aligned_alloc(PIT_JOURNAL_PAGE_BYTES, PIT_JOURNAL_BLOCK_BYTES_MAX);
@@ -639,9 +667,10 @@ const struct pit_command *pit_journal_record_command(const struct pit_journal_re
     return command;
 }
 
-uint64_t pit_journal_reader_first(const struct pit_journal_reader *reader)
+void pit_journal_reader_beginning(const struct pit_journal_reader *reader, uint64_t *block, uint64_t *sequence)
 {
-    return reader->first_sequence;
+    *block = reader->first_block;
+    *sequence = reader->first_sequence;
 }
 
 struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *reader)
@@ -678,6 +707,7 @@ void pit_journal_reader_close(struct pit_journal_reader *reader)
         return;
     if (reader->file >= 0)
         reader->disk->close(reader->disk->context, reader->file);
+    pit_unpack_end(&reader->unpack);
     free(reader->segments);
     free(reader->window);
     free(reader->scratch);

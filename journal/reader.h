@@ -1,7 +1,8 @@
 /* journal/reader.h - reads a journal from its first command to its last, checking everything, changing nothing.
  *
- * One thread. A live directory may be read: the reader stops at the last whole block. What looks like damage is looked
- * at again for a twentieth of a second before it is called that, for a block that is just being written may look so.
+ * Segments may be compressed (journal/compressed.h). One thread. A live directory may be read: the reader stops at the
+ * last whole block. What looks like damage is looked at again for a twentieth of a second before it is called that, for
+ * a block that is just being written may look so.
  */
 #ifndef PIT_JOURNAL_READER_H
 #define PIT_JOURNAL_READER_H
@@ -67,9 +68,9 @@ int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journa
  * record's payload; line 1 may be read only with PIT_COMMAND_WIDE. */
 const struct pit_command *pit_journal_record_command(const struct pit_journal_record *record, uint32_t *at);
 
-/* The sequence that the first command of the journal as it is read has, or will have. 1, unless it was opened at a
- * later segment. */
-uint64_t pit_journal_reader_first(const struct pit_journal_reader *reader);
+/* Where it begins: the number of the first block that is read, and the sequence that its first command has or will
+ * have. 1 and 1, unless it was opened at a later segment. */
+void pit_journal_reader_beginning(const struct pit_journal_reader *reader, uint64_t *block, uint64_t *sequence);
 
 /* Valid after pit_journal_reader_next returned 0. */
 struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *reader);

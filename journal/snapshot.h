@@ -97,8 +97,8 @@ int pit_snapshot_newest(const struct pit_disk *disk, const char *directory, cons
                         struct pit_snapshot_header *header, struct pit_error *error);
 
 /* Of the snapshots up to the sequence newest, removes all but the keep last (at least 1). *oldest: the sequence of the
- * first of those that stay, 0 = there are none; *removed: how many. Later ones, which are of a journal that was cut
- * since, or not this one's, are left alone and do not count. */
+ * first of those that stay, 0 = there are fewer than keep; *removed: how many. Later ones, which are of a journal that
+ * was cut since, or not this one's, are left alone and do not count. */
 int pit_snapshot_prune_below(const struct pit_disk *disk, const char *directory, uint64_t newest, uint64_t keep,
                              uint64_t *oldest, uint64_t *removed, struct pit_error *error);
 

@@ -32,6 +32,7 @@ struct pit_snapshots {
     uint64_t last;     /* sequence of the last snapshot */
     uint64_t last_ns;  /* monotonic: when it was tried */
     uint64_t retry_ns; /* monotonic: not before that; NEVER: no more */
+    uint64_t old;      /* segments before this block are old; 0 = none are known to be */
 
     struct pit_snapshots_figures figures; /* words, relaxed */
     /* Warnings: warned is the agent's, heard the controller's; the text may be written while they are equal. */
@@ -207,6 +208,38 @@ static uint32_t follow(struct pit_snapshots *snapshots, uint64_t until)
     return (uint32_t)done;
 }
 
+/* Old segments. */
+
+/* Segments before the oldest snapshot that is kept are old, if it is good. */
+static int find_old(struct pit_snapshots *snapshots, uint64_t oldest, struct pit_error *error)
+{
+    struct pit_snapshot_header header;
+    if (oldest == 0 || snapshots->config.plan.old_segments == PIT_OLD_SEGMENTS_KEEP)
+        return 0;
+    int code = pit_snapshot_check(&snapshots->disk.disk, snapshots->config.directory, oldest, &header, error);
+    if (code)
+        return code;
+    if (memcmp(header.journal_id, snapshots->journal_id, sizeof header.journal_id) != 0)
+        return pit_error_set(error, -EBADMSG, "%s: the snapshot of sequence %lu is of another journal",
+                             snapshots->config.directory, oldest);
+    snapshots->old = header.block;
+    return 0;
+}
+
+/* Compresses or removes one of them. */
+static void retire_segment(struct pit_snapshots *snapshots)
+{
+    struct pit_error error = {0};
+    const int code = pit_retention_step(&snapshots->disk.disk, snapshots->config.directory,
+                                        snapshots->config.plan.old_segments, snapshots->old, &error);
+    if (code == 1)
+        set(&snapshots->figures.segments, snapshots->figures.segments + 1);
+    else
+        snapshots->old = 0;
+    if (code < 0 && code != -ECANCELED)
+        warn(snapshots, error.text, "It stays; it is tried again after the next snapshot");
+}
+
 /* Snapshots. */
 
 static void count_snapshot(struct pit_snapshots *snapshots, const struct pit_snapshot_header *header, uint64_t took_ns)
@@ -237,6 +270,8 @@ static void write_snapshot(struct pit_snapshots *snapshots)
         count_snapshot(snapshots, &header, snapshots->last_ns - begun_ns);
         code = pit_snapshot_prune_below(disk, directory, header.sequence, snapshots->config.plan.keep, &oldest,
                                         &removed, &error);
+        if (code == 0)
+            code = find_old(snapshots, oldest, &error);
     }
     if (code && code != -ECANCELED)
         warn(snapshots, error.text, "Orders are taken as ever; the next snapshot is tried when it is due");
@@ -272,7 +307,12 @@ static uint32_t do_work(void *state)
         return follow(snapshots, snapshots->goal);
     if (snapshots->applied >= snapshots->until && durable - snapshots->applied >= LUMP_COMMANDS)
         snapshots->until = durable;
-    return snapshots->applied < snapshots->until ? follow(snapshots, snapshots->until) : 0;
+    if (snapshots->applied < snapshots->until)
+        return follow(snapshots, snapshots->until);
+    if (!snapshots->old)
+        return 0;
+    retire_segment(snapshots);
+    return 1;
 }
 
 static void close_replica(void *state)
@@ -319,6 +359,7 @@ struct pit_snapshots_figures pit_snapshots_figures(const struct pit_snapshots *s
         .applied = pit_word_load_relaxed(&words->applied),
         .written = pit_word_load_relaxed(&words->written),
         .failed = pit_word_load_relaxed(&words->failed),
+        .segments = pit_word_load_relaxed(&words->segments),
         .memory = pit_word_load_relaxed(&words->memory),
     };
 }

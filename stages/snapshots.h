@@ -14,6 +14,9 @@
  * counted, and the next snapshot is tried when it is due. When the replica cannot go on (the journal cannot be read, no
  * memory) it is thrown away, and begun anew a minute later; when its digest differs, there are no more snapshots until
  * the next start. In no case does the pipeline stop.
+ *
+ * When so many snapshots as are kept are there, and the oldest of them is good, the segments before it are dealt with
+ * as the plan says, one a turn, when nothing else is to be done.
  */
 #ifndef PIT_STAGES_SNAPSHOTS_H
 #define PIT_STAGES_SNAPSHOTS_H
@@ -21,18 +24,20 @@
 #include <stdbool.h>
 
 #include "journal/disk.h"
+#include "journal/retention.h"
 #include "pitline/error.h"
 #include "stages/agent.h"
 #include "stages/clock.h"
 
 #define PIT_SNAPSHOTS_KEEP_DEFAULT 3u
 
-/* When, and how many. */
+/* When, how many, and what then. */
 struct pit_snapshots_plan {
     uint64_t every; /* commands between two: at each multiple of it, but not at one when the next is durable by the time
                        the replica looks; 0 = not by count */
     uint64_t seconds; /* between two, if a command came; 0 = not by time. With both 0 there is no agent */
     uint32_t keep;    /* the newest so many stay [PIT_SNAPSHOTS_KEEP_DEFAULT] */
+    enum pit_old_segments old_segments; /* what becomes of segments before the oldest of keep snapshots [they stay] */
 };
 
 struct pit_snapshots_config {
@@ -54,6 +59,7 @@ struct pit_snapshots_figures {
     uint64_t applied;    /* the last command the replica has */
     uint64_t written;    /* snapshots */
     uint64_t failed;     /* times that one could not be written, or the replica could not go on */
+    uint64_t segments;   /* compressed or removed */
     uint64_t memory;     /* bytes of address space for its books */
 };
 

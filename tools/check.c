@@ -57,7 +57,8 @@ static void print_summary(const char *path, const struct pit_config *config)
             printf(" each %llu commands", (unsigned long long)snapshots->every);
         if (snapshots->seconds)
             printf("%s each %llu s", snapshots->every ? ", and" : "", (unsigned long long)snapshots->seconds);
-        printf("; the newest %u stay\n", snapshots->keep);
+        static const char *const old[] = {"stay", "are compressed", "are removed"};
+        printf("; the newest %u stay, segments before them %s\n", snapshots->keep, old[snapshots->old_segments]);
     } else {
         printf("  no snapshots: a start replays the journal from the last that pitline snapshot wrote, or the whole\n");
     }

@@ -67,6 +67,7 @@ struct pit_config_journal {
 struct pit_config_snapshots {
     uint64_t every, seconds;
     uint32_t keep;
+    char *old_segments;
 };
 
 struct pit_config_market_data {

@@ -91,6 +91,7 @@ static const cyaml_schema_field_t snapshots_fields[] = {
     NUMBER("every", struct pit_config_snapshots, every),
     NUMBER("seconds", struct pit_config_snapshots, seconds),
     NUMBER("keep", struct pit_config_snapshots, keep),
+    TEXT("old_segments", struct pit_config_snapshots, old_segments),
     CYAML_FIELD_END,
 };
 

@@ -92,7 +92,10 @@ static int read_from(uint64_t block, uint32_t segment, struct pit_error *error)
     }
     if (code == 0) {
         const struct pit_journal_end found = pit_journal_reader_end(reader);
-        assert_int_equal(pit_journal_reader_first(reader), first_sequences[segment]);
+        uint64_t first_block, first_sequence;
+        pit_journal_reader_beginning(reader, &first_block, &first_sequence);
+        assert_int_equal(first_block, first_blocks[segment]);
+        assert_int_equal(first_sequence, first_sequences[segment]);
         assert_int_equal(found.sequence, sequence_last);
         assert_int_equal(sequence, sequence_last + 1);
         assert_int_equal(found.blocks, blocks_last);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "journal/compressed.h"
 #include "local_run.h"
 #include "stages/snapshots.h"
 #include "test/journal/memory_disk.h"
@@ -57,19 +58,26 @@ static int end(void **state)
     return 0;
 }
 
-static void create(uint64_t every, uint64_t seconds, uint32_t keep, uint64_t begun_with)
+static void create_retiring(enum pit_old_segments old_segments, uint64_t every, uint64_t seconds, uint32_t keep,
+                            uint64_t begun_with)
 {
     struct pit_error error = {0};
-    const struct pit_snapshots_config config = {.disk = &disk.disk,
-                                                .clock = &test_clock,
-                                                .directory = "journal",
-                                                .durable = &durable,
-                                                .control = &control,
-                                                .begun_with = begun_with,
-                                                .plan = {.every = every, .seconds = seconds, .keep = keep}};
+    const struct pit_snapshots_config config = {
+        .disk = &disk.disk,
+        .clock = &test_clock,
+        .directory = "journal",
+        .durable = &durable,
+        .control = &control,
+        .begun_with = begun_with,
+        .plan = {.every = every, .seconds = seconds, .keep = keep, .old_segments = old_segments}};
     if (pit_snapshots_create(&snapshots, &config, &error))
         fail_msg("%s", error.text);
     agent = pit_snapshots_agent(snapshots);
+}
+
+static void create(uint64_t every, uint64_t seconds, uint32_t keep, uint64_t begun_with)
+{
+    create_retiring(PIT_OLD_SEGMENTS_KEEP, every, seconds, keep, begun_with);
 }
 
 /* Journals some more commands, and says that all but the last lag are durable. */
@@ -360,6 +368,122 @@ static void replica_begins_with_the_snapshot_that_the_pipeline_began_with(void *
     assert_true_snapshot(40000);
 }
 
+/* How many segments there are in a form. */
+struct forms {
+    uint32_t plain, compressed;
+    uint64_t first; /* the lowest number of all */
+};
+
+static void see(void *context, const char *name)
+{
+    struct forms *forms = context;
+    const uint64_t plain = pit_journal_segment_number(name), compressed = pit_compressed_number(name);
+    forms->plain += plain != 0;
+    forms->compressed += compressed != 0;
+    if (plain + compressed && plain + compressed < forms->first)
+        forms->first = plain + compressed;
+}
+
+static struct forms look(void)
+{
+    struct forms forms = {.first = UINT64_MAX};
+    disk.disk.list(disk.disk.context, "journal", see, &forms);
+    return forms;
+}
+
+/* Replays what is there, from a snapshot (0: from the first command). */
+static int replay_from(uint64_t sequence, struct pit_error *error)
+{
+    const struct pit_reserve reserve = live_reserve();
+    struct pit_market *market = pit_market_create(&reserve);
+    struct pit_replay_options options = {.markets = &market, .markets_count = 1, .verify = true};
+    struct pit_replay_result result;
+    struct pit_snapshot_header header;
+    const struct pit_snapshot_target target = {.markets = &market, .markets_count = 1};
+    if (sequence && pit_snapshot_load(&disk.disk, "journal", sequence, &target, &header, error))
+        fail_msg("%s", error->text);
+    if (sequence) {
+        options.from = header.sequence;
+        options.from_command = header.command;
+        options.from_block = header.block;
+    }
+    const int code = pit_replay(&disk.disk, "journal", &options, &result, error);
+    if (code)
+        return code;
+    const struct pit_digest wanted = pit_market_full_digest(live.market), found = pit_market_full_digest(market);
+    assert_memory_equal(&found, &wanted, sizeof wanted);
+    return 0;
+}
+
+static void old_segments_are_compressed_and_read_as_ever(void **state)
+{
+    (void)state;
+    struct pit_error error = {0};
+    create_retiring(PIT_OLD_SEGMENTS_COMPRESS, 20000, 0, 2, 0);
+    go_on(20000 - live.sequence, 0);
+    work();
+    assert_int_equal(figures().segments, 0); /* one snapshot alone makes nothing old */
+    for (uint32_t i = 0; i < 10; i++) {
+        go_on(20000, 0);
+        work();
+    }
+    const struct forms forms = look();
+    assert_true(forms.compressed >= 1 && forms.plain >= 1);
+    assert_int_equal(figures().segments, forms.compressed);
+    assert_int_equal(figures().failed, 0);
+    assert_int_equal(replay_from(0, &error), 0);
+    assert_int_equal(replay_from(200000, &error), 0);
+    assert_int_equal(replay_from(220000, &error), 0);
+    assert_true_snapshot(220000);
+}
+
+static void old_segments_are_removed_and_snapshots_stand_for_them(void **state)
+{
+    (void)state;
+    struct pit_error error = {0};
+    create_retiring(PIT_OLD_SEGMENTS_REMOVE, 20000, 0, 2, 0);
+    go_on(20000 - live.sequence, 0);
+    for (uint32_t i = 0; i < 10; i++) {
+        work();
+        go_on(20000, 0);
+    }
+    work();
+    assert_true(figures().segments >= 1);
+    assert_true(look().first > 1 && look().compressed == 0);
+    assert_int_equal(figures().failed, 0);
+    assert_int_equal(replay_from(0, &error), -EBADMSG);
+    assert_non_null(strstr(error.text, "the first segment, 00000000000000000001.journal, is missing"));
+    assert_int_equal(replay_from(200000, &error), 0);
+    assert_int_equal(replay_from(220000, &error), 0);
+    pit_snapshots_destroy(snapshots); /* and a replica begins where a start does */
+    create(20000, 0, 2, 220000);
+    go_on(20000, 0);
+    work();
+    assert_int_equal(figures().sequence, 240000);
+    assert_int_equal(figures().failed, 0);
+    assert_int_equal(replay_from(240000, &error), 0);
+}
+
+static void nothing_is_removed_while_the_oldest_snapshot_is_bad(void **state)
+{
+    (void)state;
+    char text[PIT_SNAPSHOTS_WARNING_BYTES];
+    create_retiring(PIT_OLD_SEGMENTS_REMOVE, 70000, 0, 2, 0);
+    go_on(70000 - live.sequence, 0);
+    work();
+    struct memory_file *file = memory_disk_file(&disk, "journal/snapshot-00000000000000070000.pit");
+    file->bytes[file->size / 2] ^= 1;
+    go_on(70000, 0);
+    work();
+    assert_int_equal(figures().written, 2);
+    assert_int_equal(look().first, 1);
+    assert_true(pit_snapshots_warning(snapshots, text));
+    assert_non_null(strstr(text, "is damaged"));
+    go_on(70000, 0);
+    work(); /* the bad one is no longer kept */
+    assert_true(look().first > 1);
+}
+
 static void nothing_is_done_when_the_pipeline_drains(void **state)
 {
     (void)state;
@@ -382,7 +506,7 @@ static void running_pipeline_writes_snapshots_and_starts_from_them(void **state)
         run.seed = run.client_id = 1000000 * round;
         run.config.matchers = 1 + round % 2;
         run.config.threads = round % 2 ? PIT_THREADS_DEDICATED : PIT_THREADS_SHARED;
-        run.config.snapshots = (struct pit_snapshots_plan){.every = 20000};
+        run.config.snapshots = (struct pit_snapshots_plan){.every = 20000, .old_segments = PIT_OLD_SEGMENTS_COMPRESS};
         local_run_start(&run);
         const uint64_t begun_with = pit_pipeline_recovered(run.pipeline)->snapshot;
         assert_int_equal(begun_with, taken);
@@ -426,6 +550,9 @@ int main(void)
         TEST(replica_that_cannot_read_is_begun_anew_a_minute_later),
         TEST(state_that_is_not_the_matchers_is_never_written),
         TEST(replica_begins_with_the_snapshot_that_the_pipeline_began_with),
+        TEST(old_segments_are_compressed_and_read_as_ever),
+        TEST(old_segments_are_removed_and_snapshots_stand_for_them),
+        TEST(nothing_is_removed_while_the_oldest_snapshot_is_bad),
         TEST(nothing_is_done_when_the_pipeline_drains),
         cmocka_unit_test(running_pipeline_writes_snapshots_and_starts_from_them),
     };
