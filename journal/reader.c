@@ -8,8 +8,9 @@
 #include "journal/tail.h"
 #include "journal/unpack.h"
 
-#define WINDOW_BYTES ((size_t)8 << 20) /* one read; large enough that the disk streams */
-#define DOUBT_NS UINT64_C(50000000)    /* how long damage is doubted: a live journal's block may be half written */
+#define WINDOW_BYTES ((size_t)8 << 20)   /* one read; large enough that the disk streams */
+#define BESIDE_BYTES ((size_t)256 << 10) /* one read beside the writer; small enough that it hardly waits behind it */
+#define DOUBT_NS UINT64_C(50000000)      /* how long damage is doubted: a live journal's block may be half written */
 
 struct pit_journal_reader {
     struct pit_unpack unpack;
@@ -32,6 +33,8 @@ struct pit_journal_reader {
     uint8_t journal_id[16];
     uint64_t time_ns;
 
+    size_t read_bytes;   /* in one go, if not more is needed */
+    uint32_t open_flags; /* of segments */
     uint8_t *window;
     uint64_t window_offset;
     uint64_t window_filled;
@@ -127,7 +130,9 @@ static int open_file(const struct pit_journal_reader *reader, uint64_t number, s
     pit_journal_segment_name(name, number);
     if (!pit_journal_path(path, reader->directory, name))
         return pit_error_set(error, -ENAMETOOLONG, "%s: the directory's name is too long", reader->directory);
-    int file = reader->disk->open(reader->disk->context, path, PIT_DISK_READ);
+    int file = reader->disk->open(reader->disk->context, path, reader->open_flags);
+    if (file == -EINVAL && (reader->open_flags & PIT_DISK_BYPASS))
+        file = reader->disk->open(reader->disk->context, path, PIT_DISK_READ);
     if (file == -ENOENT) /* not the same as no journal */
         return pit_error_set(error, -EAGAIN, "%s: removed while it was about to be read", path);
     if (file == -EBADMSG)
@@ -193,7 +198,8 @@ static int64_t window_at(struct pit_journal_reader *reader, uint64_t offset, uin
 {
     uint64_t end = reader->window_offset + reader->window_filled;
     if (offset < reader->window_offset || offset + need > end) {
-        int64_t got = reader->disk->read(reader->disk->context, reader->file, reader->window, WINDOW_BYTES, offset);
+        const size_t count = need > reader->read_bytes ? (size_t)need : reader->read_bytes;
+        int64_t got = reader->disk->read(reader->disk->context, reader->file, reader->window, count, offset);
         if (got < 0)
             return got;
         reader->window_offset = offset;
@@ -596,6 +602,8 @@ int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct 
     pit_unpack_init(&reader->unpack, disk);
     reader->disk = &reader->unpack.layer.disk;
     reader->file = -1;
+    reader->read_bytes = WINDOW_BYTES;
+    reader->open_flags = PIT_DISK_READ;
     reader->place.number = 1;
     reader->place.sequence = 1;
     reader->first_block = 1;
@@ -628,6 +636,13 @@ int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct 
 void pit_journal_reader_take_log(struct pit_journal_reader *reader)
 {
     reader->place.log = true;
+}
+
+void pit_journal_reader_beside(struct pit_journal_reader *reader, bool direct)
+{
+    reader->read_bytes = BESIDE_BYTES;
+    if (direct)
+        reader->open_flags |= PIT_DISK_BYPASS;
 }
 
 int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journal_record *record,

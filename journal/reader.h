@@ -59,6 +59,12 @@ void pit_journal_reader_take_log(struct pit_journal_reader *reader);
 int pit_journal_reader_open_at(struct pit_journal_reader **reader, const struct pit_disk *disk, const char *directory,
                                uint64_t block, struct pit_error *error);
 
+/* Before the first record: from here on read as one that follows the writer closely, with little at a time, and past
+ * the kernel's cache where the writer writes past it too (direct). What is read ahead into that cache would be in the
+ * writer's way: a write past the cache first throws out the pages that it holds there, and waits for those being read.
+ */
+void pit_journal_reader_beside(struct pit_journal_reader *reader, bool direct);
+
 /* The next record. 1: *record is filled; 0: the end (see pit_journal_reader_end); negative: damage before the end -
  * error names the segment, the offset and what can be done. A torn tail is an end, not an error. */
 int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journal_record *record,

@@ -191,7 +191,7 @@ void pit_follower_position(const struct pit_follower *follower, struct pit_snaps
 
 int pit_follower_open(struct pit_follower **result, const struct pit_disk *disk, const char *directory,
                       struct pit_market *market, struct pit_snapshot_past *past, const struct pit_snapshot_header *from,
-                      struct pit_error *error)
+                      bool direct, struct pit_error *error)
 {
     struct pit_follower *follower = aligned_alloc(128, (sizeof *follower + 127) / 128 * 128);
     if (!follower)
@@ -203,6 +203,7 @@ int pit_follower_open(struct pit_follower **result, const struct pit_disk *disk,
         free(follower);
         return code;
     }
+    pit_journal_reader_beside(follower->reader, direct);
     follower->market = market;
     follower->past = past;
     follower->record.kind = PIT_JOURNAL_DIGEST; /* no command in it */

@@ -81,8 +81,8 @@ struct pit_pipeline_config {
 
     uint64_t segment_bytes; /* [64 MiB] */
     enum pit_journal_sync sync;
-    uint64_t reserve_bytes; /* that the journal leaves free in its file system [none] */
-    uint64_t cancels_bytes; /* of the journal, kept for cancels when the disk is full [none] */
+    uint64_t reserve_bytes;              /* that the journal leaves free in its file system [none] */
+    uint64_t cancels_bytes;              /* of the journal, kept for cancels when the disk is full [none] */
     struct pit_snapshots_plan snapshots; /* [none] */
 
     const struct pit_disk *disk; /* NULL = the machine's, likewise the next two */

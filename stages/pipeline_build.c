@@ -377,6 +377,7 @@ static int make_snapshots(struct pit_pipeline *pipeline, struct pit_error *error
         .directory = pipeline->config.directory,
         .durable = &pipeline->durable,
         .control = &pipeline->control,
+        .direct = pit_journal_direct(pipeline->journal),
         .begun_with = pipeline->recovered.snapshot,
         .plan = pipeline->config.snapshots,
     };

@@ -11,7 +11,7 @@
 #include "replay/follow.h"
 
 #define TURN_COMMANDS 8192u            /* applied in one turn: a stop waits no longer */
-#define LUMP_COMMANDS 65536u           /* so far it stays behind: what it reads is large enough to be worth it */
+#define LUMP_COMMANDS 16384u           /* so far it stays behind: what it reads is large enough to be worth it */
 #define RETRY_NS UINT64_C(60000000000) /* after the replica had to be thrown away */
 #define NEVER UINT64_MAX
 
@@ -171,7 +171,7 @@ static int begin_replica(struct pit_snapshots *snapshots, struct pit_error *erro
         code = load(snapshots, snapshots->last, &from, error);
     if (code == 0)
         code = pit_follower_open(&snapshots->follower, &snapshots->disk.disk, directory, snapshots->market,
-                                 snapshots->past, from.sequence ? &from : NULL, error);
+                                 snapshots->past, from.sequence ? &from : NULL, snapshots->config.direct, error);
     if (code)
         return code;
     snapshots->applied = from.sequence;
