@@ -139,7 +139,7 @@ static void damage_from_there_on_is_found(void **state)
     (void)state;
     struct pit_error error = {0};
     struct memory_file *third = segment_file(2);
-    for (size_t at = 0; at < PIT_JOURNAL_PAGE_BYTES + 64; at += 11 + STEP) {
+    for (size_t at = 0; at < PIT_JOURNAL_PAGE_BYTES + 64; at += 89 + STEP) {
         third->bytes[at] ^= 0x10; /* of the header: reading begins with the segment before */
         assert_int_equal(read_from(first_blocks[2] + 1, at < PIT_JOURNAL_PAGE_BYTES ? 1 : 2, &error), -EBADMSG);
         third->bytes[at] ^= 0x10;

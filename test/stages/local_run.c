@@ -96,13 +96,16 @@ static bool fill(void *context, struct pit_command *command)
     run->seed = run->seed * 6364136223846793005u + 1442695040888963407u;
     uint64_t dice = run->seed >> 33;
     bool cancel = dice % 10 < 3 && run->client_id > 20;
-    *command = (struct pit_command){.client_id = cancel ? run->client_id - dice / 64 % 20 : ++run->client_id,
-                                    .price = cancel ? 0 : 95 + (int64_t)(dice / 4 % 11),
-                                    .quantity = cancel ? 0 : 1 + dice / 128 % 9,
-                                    .account = 1,
-                                    .request = (uint32_t)run->client_id,
-                                    .kind = cancel ? PIT_COMMAND_CANCEL : PIT_COMMAND_NEW,
-                                    .side = cancel ? 0 : (uint8_t)(dice / 2 % 2)};
+    command->order_id = 0; /* all but sequence, which readers are looking at, and time */
+    command->client_id = cancel ? run->client_id - dice / 64 % 20 : ++run->client_id;
+    command->price = cancel ? 0 : 95 + (int64_t)(dice / 4 % 11);
+    command->quantity = cancel ? 0 : 1 + dice / 128 % 9;
+    command->account = 1;
+    command->request = (uint32_t)run->client_id;
+    command->kind = cancel ? PIT_COMMAND_CANCEL : PIT_COMMAND_NEW;
+    command->side = cancel ? 0 : (uint8_t)(dice / 2 % 2);
+    command->tif = PIT_TIF_GTC;
+    command->flags = 0;
     command->symbol = (uint32_t)(command->client_id % LOCAL_SYMBOLS);
     return true;
 }
