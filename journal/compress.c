@@ -21,6 +21,7 @@ struct maker {
     int to;   /* the temporary file; -1 = not open */
     uint64_t bytes;
     uint64_t written;
+    uint64_t synced; /* of that */
     uint32_t frames;
     struct pit_compressed_entry *entries;
     ZSTD_CCtx *context;
@@ -46,8 +47,12 @@ static int read_frame(const struct maker *maker, uint32_t frame)
 
 static int put(struct maker *maker, const void *bytes, size_t count)
 {
-    const int code = maker->disk->write(maker->disk->context, maker->to, bytes, count, maker->written);
+    int code = maker->disk->write(maker->disk->context, maker->to, bytes, count, maker->written);
     maker->written += count;
+    if (code == 0 && maker->written - maker->synced >= PIT_JOURNAL_SYNC_BESIDE_BYTES) {
+        code = maker->disk->sync(maker->disk->context, maker->to);
+        maker->synced = maker->written;
+    }
     return code;
 }
 

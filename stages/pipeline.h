@@ -130,8 +130,9 @@ void pit_pipeline_destroy(struct pit_pipeline *pipeline);
 
 /* What recovery found. */
 struct pit_pipeline_recovered {
-    uint64_t commands; /* applied; with last_sequence 0: a new journal */
-    uint64_t snapshot; /* sequence of the snapshot they were applied to; 0 = none, all of them were applied */
+    uint64_t commands;    /* applied; with last_sequence 0: a new journal */
+    uint64_t snapshot;    /* sequence of the snapshot they were applied to; 0 = none, all of them were applied */
+    uint64_t snapshot_ns; /* when that was made, UTC */
     uint64_t last_sequence;
     uint64_t bytes;
     uint64_t ns;            /* how long it took */

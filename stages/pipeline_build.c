@@ -379,6 +379,7 @@ static int make_snapshots(struct pit_pipeline *pipeline, struct pit_error *error
         .control = &pipeline->control,
         .direct = pit_journal_direct(pipeline->journal),
         .begun_with = pipeline->recovered.snapshot,
+        .begun_with_ns = pipeline->recovered.snapshot_ns,
         .plan = pipeline->config.snapshots,
     };
     int code = pit_snapshots_create(&pipeline->snapshots, &config, error);

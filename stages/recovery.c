@@ -238,6 +238,7 @@ static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
     pipeline->last_time_ns = result.end.time_ns;
     pipeline->recovered = (struct pit_pipeline_recovered){.commands = result.commands,
                                                           .snapshot = recovery.from.sequence,
+                                                          .snapshot_ns = recovery.from.created_ns,
                                                           .last_sequence = result.end.sequence,
                                                           .ns = now_ns() - recovery.begun_ns,
                                                           .torn_bytes = result.end.torn_bytes,

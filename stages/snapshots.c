@@ -4,15 +4,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "journal/disk_layer.h"
 #include "journal/snapshot.h"
 #include "memory/arena.h"
 #include "replay/follow.h"
 
-#define TURN_COMMANDS 8192u            /* applied in one turn: a stop waits no longer */
-#define LUMP_COMMANDS 16384u           /* so far it stays behind: what it reads is large enough to be worth it */
-#define RETRY_NS UINT64_C(60000000000) /* after the replica had to be thrown away */
+#define TURN_COMMANDS 8192u             /* applied in one turn: a stop waits no longer */
+#define LUMP_COMMANDS 16384u            /* so far it stays behind: what it reads is large enough to be worth it */
+#define RETRY_NS UINT64_C(60000000000)  /* after the replica had to be thrown away */
+#define PIECE_BYTES ((size_t)256 << 10) /* of a segment that is read to be compressed */
+#define REST_NS_MAX 50000000
 #define NEVER UINT64_MAX
 
 struct pit_snapshots {
@@ -33,6 +36,7 @@ struct pit_snapshots {
     uint64_t last_ns;  /* monotonic: when it was tried */
     uint64_t retry_ns; /* monotonic: not before that; NEVER: no more */
     uint64_t old;      /* segments before this block are old; 0 = none are known to be */
+    bool unhurried;    /* what is done now may take its time */
 
     struct pit_snapshots_figures figures; /* words, relaxed */
     /* Warnings: warned is the agent's, heard the controller's; the text may be written while they are equal. */
@@ -43,16 +47,44 @@ struct pit_snapshots {
 
 /* The disk, until the pipeline stops. */
 
+static uint64_t now_ns(const struct pit_snapshots *snapshots)
+{
+    return snapshots->config.clock->monotonic_ns(snapshots->config.clock->context);
+}
+
 static bool stopping(const struct pit_snapshots *snapshots)
 {
     return pit_control_phase(snapshots->config.control) == PIT_PHASE_STOP;
+}
+
+/* What is not urgent leaves the disk to the journal for twice as long as it had it. */
+static void rest(const struct pit_snapshots *snapshots, uint64_t begun_ns)
+{
+    if (!snapshots->unhurried)
+        return;
+    const uint64_t ns = 2 * (now_ns(snapshots) - begun_ns);
+    nanosleep(&(struct timespec){.tv_nsec = ns < REST_NS_MAX ? (long)ns : REST_NS_MAX}, NULL);
 }
 
 static int64_t read_or_leave(void *context, int file, void *bytes, size_t count, uint64_t offset)
 {
     const struct pit_snapshots *snapshots = context;
     const struct pit_disk *disk = snapshots->disk.under;
-    return stopping(snapshots) ? -ECANCELED : disk->read(disk->context, file, bytes, count, offset);
+    size_t done = 0;
+    while (done < count) {
+        const size_t left = count - done, piece = snapshots->unhurried && left > PIECE_BYTES ? PIECE_BYTES : left;
+        const uint64_t begun_ns = now_ns(snapshots);
+        const int64_t got = stopping(snapshots)
+                                ? -ECANCELED
+                                : disk->read(disk->context, file, (uint8_t *)bytes + done, piece, offset + done);
+        if (got < 0)
+            return got;
+        rest(snapshots, begun_ns);
+        done += (size_t)got;
+        if ((size_t)got < piece)
+            break;
+    }
+    return (int64_t)done;
 }
 
 static int write_or_leave(void *context, int file, const void *bytes, size_t count, uint64_t offset)
@@ -60,6 +92,16 @@ static int write_or_leave(void *context, int file, const void *bytes, size_t cou
     const struct pit_snapshots *snapshots = context;
     const struct pit_disk *disk = snapshots->disk.under;
     return stopping(snapshots) ? -ECANCELED : disk->write(disk->context, file, bytes, count, offset);
+}
+
+static int sync_and_rest(void *context, int file)
+{
+    const struct pit_snapshots *snapshots = context;
+    const struct pit_disk *disk = snapshots->disk.under;
+    const uint64_t begun_ns = now_ns(snapshots);
+    const int code = disk->sync(disk->context, file);
+    rest(snapshots, begun_ns);
+    return code;
 }
 
 /* What is told. */
@@ -81,11 +123,6 @@ static void warn(struct pit_snapshots *snapshots, const char *text, const char *
 static void warn_of_file(void *context, const char *text)
 {
     warn(context, text, "An older one is used, or none");
-}
-
-static uint64_t now_ns(const struct pit_snapshots *snapshots)
-{
-    return snapshots->config.clock->monotonic_ns(snapshots->config.clock->context);
 }
 
 /* The replica. */
@@ -176,8 +213,6 @@ static int begin_replica(struct pit_snapshots *snapshots, struct pit_error *erro
         return code;
     snapshots->applied = from.sequence;
     set(&snapshots->figures.applied, from.sequence);
-    set(&snapshots->figures.sequence, from.sequence);
-    set(&snapshots->figures.created_ns, from.created_ns);
     return 0;
 }
 
@@ -230,8 +265,10 @@ static int find_old(struct pit_snapshots *snapshots, uint64_t oldest, struct pit
 static void retire_segment(struct pit_snapshots *snapshots)
 {
     struct pit_error error = {0};
+    snapshots->unhurried = true;
     const int code = pit_retention_step(&snapshots->disk.disk, snapshots->config.directory,
                                         snapshots->config.plan.old_segments, snapshots->old, &error);
+    snapshots->unhurried = false;
     if (code == 1)
         set(&snapshots->figures.segments, snapshots->figures.segments + 1);
     else
@@ -337,8 +374,11 @@ int pit_snapshots_create(struct pit_snapshots **result, const struct pit_snapsho
     pit_disk_layer_init(&snapshots->disk, config->disk);
     snapshots->disk.disk.read = read_or_leave;
     snapshots->disk.disk.write = write_or_leave;
+    snapshots->disk.disk.sync = sync_and_rest;
     snapshots->last = config->begun_with;
     snapshots->last_ns = now_ns(snapshots);
+    snapshots->figures.sequence = config->begun_with;
+    snapshots->figures.created_ns = config->begun_with_ns;
     *result = snapshots;
     return 0;
 }
