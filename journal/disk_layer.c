@@ -1,5 +1,7 @@
 #include "journal/disk_layer.h"
 
+#include <errno.h>
+
 static const struct pit_disk *below(void *context)
 {
     const struct pit_disk_layer *layer = context;
@@ -86,6 +88,12 @@ static uint64_t layer_monotonic_ns(void *context)
     return below(context)->monotonic_ns(below(context)->context);
 }
 
+static int64_t layer_free_bytes(void *context, const char *path)
+{
+    const struct pit_disk *under = below(context);
+    return under->free_bytes ? under->free_bytes(under->context, path) : -ENOSYS;
+}
+
 void pit_disk_layer_init(struct pit_disk_layer *layer, const struct pit_disk *under)
 {
     *layer = (struct pit_disk_layer){
@@ -109,6 +117,7 @@ void pit_disk_layer_init(struct pit_disk_layer *layer, const struct pit_disk *un
                 .random = layer_random,
                 .utc_ns = layer_utc_ns,
                 .monotonic_ns = layer_monotonic_ns,
+                .free_bytes = layer_free_bytes,
             },
     };
 }
