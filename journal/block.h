@@ -15,6 +15,10 @@
 #define PIT_JOURNAL_URGENT_NAME "urgent.segment"
 #define PIT_JOURNAL_LOCK_NAME "lock"
 
+/* Who writes a large file beside the journal syncs it each time so much is written: one sync at the end would be a
+ * burst that the blocks wait behind. */
+#define PIT_JOURNAL_SYNC_BESIDE_BYTES (UINT64_C(256) << 10)
+
 /* CRC-32C as everybody computes it ("123456789" gives 0xe3069283). */
 uint32_t pit_journal_crc(const void *bytes, size_t count);
 

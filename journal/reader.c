@@ -6,12 +6,15 @@
 
 #include "journal/block.h"
 #include "journal/tail.h"
+#include "journal/unpack.h"
 
-#define WINDOW_BYTES ((size_t)8 << 20) /* one read; large enough that the disk streams */
-#define DOUBT_NS UINT64_C(50000000)    /* how long damage is doubted: a live journal's block may be half written */
+#define WINDOW_BYTES ((size_t)8 << 20)   /* one read; large enough that the disk streams */
+#define BESIDE_BYTES ((size_t)256 << 10) /* one read beside the writer; small enough that it hardly waits behind it */
+#define DOUBT_NS UINT64_C(50000000)      /* how long damage is doubted: a live journal's block may be half written */
 
 struct pit_journal_reader {
-    const struct pit_disk *disk;
+    struct pit_unpack unpack;
+    const struct pit_disk *disk; /* on which compressed segments look like others */
     char directory[PIT_JOURNAL_PATH_BYTES];
 
     uint64_t *segments; /* first block numbers of the files that exist, rising */
@@ -25,9 +28,13 @@ struct pit_journal_reader {
     uint64_t offset;                /* where the next block starts */
     uint64_t block_offset;          /* where the last one starts; 0 = none in this segment */
     struct pit_journal_place place; /* what it must be */
+    uint64_t first_block;           /* of what is read */
+    uint64_t first_sequence;
     uint8_t journal_id[16];
     uint64_t time_ns;
 
+    size_t read_bytes;   /* in one go, if not more is needed */
+    uint32_t open_flags; /* of segments */
     uint8_t *window;
     uint64_t window_offset;
     uint64_t window_filled;
@@ -76,6 +83,16 @@ static int compare_numbers(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+/* A segment that is there in both forms is listed twice. */
+static void drop_doubles(struct pit_journal_reader *reader)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < reader->segments_count; i++)
+        if (kept == 0 || reader->segments[i] != reader->segments[kept - 1])
+            reader->segments[kept++] = reader->segments[i];
+    reader->segments_count = kept;
+}
+
 /* Lists the directory again; the open segment keeps its place. *changed: the list differs. */
 static int list_segments(struct pit_journal_reader *reader, bool *changed, struct pit_error *error)
 {
@@ -91,6 +108,7 @@ static int list_segments(struct pit_journal_reader *reader, bool *changed, struc
                              strerror(-result));
     if (reader->segments_count)
         qsort(reader->segments, reader->segments_count, sizeof *reader->segments, compare_numbers);
+    drop_doubles(reader);
     *changed =
         reader->segments_count != count_before || (count_before && reader->segments[count_before - 1] != last_before);
     if (open_number) {
@@ -98,7 +116,7 @@ static int list_segments(struct pit_journal_reader *reader, bool *changed, struc
         while (place < reader->segments_count && reader->segments[place] != open_number)
             place++;
         if (place == reader->segments_count)
-            return pit_error_set(error, -ESTALE, "%s: segment %020lu.journal was removed while it was being read",
+            return pit_error_set(error, -EAGAIN, "%s: segment %020lu.journal was removed while it was being read",
                                  reader->directory, open_number);
         reader->current = place;
     }
@@ -112,7 +130,16 @@ static int open_file(const struct pit_journal_reader *reader, uint64_t number, s
     pit_journal_segment_name(name, number);
     if (!pit_journal_path(path, reader->directory, name))
         return pit_error_set(error, -ENAMETOOLONG, "%s: the directory's name is too long", reader->directory);
-    int file = reader->disk->open(reader->disk->context, path, PIT_DISK_READ);
+    int file = reader->disk->open(reader->disk->context, path, reader->open_flags);
+    if (file == -EINVAL && (reader->open_flags & PIT_DISK_BYPASS))
+        file = reader->disk->open(reader->disk->context, path, PIT_DISK_READ);
+    if (file == -ENOENT) /* not the same as no journal */
+        return pit_error_set(error, -EAGAIN, "%s: removed while it was about to be read", path);
+    if (file == -EBADMSG)
+        return pit_error_set(error, file,
+                             "%s" PIT_COMPRESSED_END ": damaged: the table at its end is not one. Nothing was changed. "
+                             "Restore this file from a copy or from a replica",
+                             path);
     if (file < 0)
         return pit_error_set(error, file, "%s: cannot open: %s", path, strerror(-file));
     return file;
@@ -121,6 +148,12 @@ static int open_file(const struct pit_journal_reader *reader, uint64_t number, s
 static int read_failed(const struct pit_journal_reader *reader, uint64_t number, uint64_t offset, int code,
                        struct pit_error *error)
 {
+    if (code == -EBADMSG)
+        return pit_error_set(error, code,
+                             "%s/%020lu.journal" PIT_COMPRESSED_END
+                             ": damaged: what stands there for offset %lu of the segment cannot be unpacked. Nothing "
+                             "was changed. Restore this file from a copy or from a replica",
+                             reader->directory, number, offset);
     return pit_error_set(error, code,
                          "%s/%020lu.journal: cannot read at offset %lu: %s. If the disk is failing, restore the file "
                          "from a copy or a replica",
@@ -165,7 +198,8 @@ static int64_t window_at(struct pit_journal_reader *reader, uint64_t offset, uin
 {
     uint64_t end = reader->window_offset + reader->window_filled;
     if (offset < reader->window_offset || offset + need > end) {
-        int64_t got = reader->disk->read(reader->disk->context, reader->file, reader->window, WINDOW_BYTES, offset);
+        const size_t count = need > reader->read_bytes ? (size_t)need : reader->read_bytes;
+        int64_t got = reader->disk->read(reader->disk->context, reader->file, reader->window, count, offset);
         if (got < 0)
             return got;
         reader->window_offset = offset;
@@ -235,10 +269,15 @@ static int enter_block(struct pit_journal_reader *reader, const char **wrong)
 
 /* Segments. */
 
-/* Which of segments comes after the open one. */
+/* Which of segments comes after the open one, or is the first to be read. */
 static uint32_t following(const struct pit_journal_reader *reader)
 {
-    return reader->file < 0 ? 0 : reader->current + 1;
+    if (reader->file >= 0)
+        return reader->current + 1;
+    uint32_t place = 0;
+    while (place < reader->segments_count && reader->segments[place] < reader->place.number)
+        place++;
+    return place;
 }
 
 static int64_t read_page(struct pit_journal_reader *reader, int file, uint64_t offset)
@@ -431,8 +470,9 @@ static int judge_end(struct pit_journal_reader *reader, const char *wrong, uint6
         return 1;
     if (*found && reader->file < 0)
         return pit_error_set(error, -EBADMSG,
-                             "%s: the first segment, %020lu.journal, is missing: %s. Restore it from a copy or from a "
-                             "replica; nothing was changed",
+                             "%s: the first segment, %020lu.journal, is missing: %s. If it was removed because "
+                             "snapshots stand for it, begin with one (--from-snapshot); otherwise restore it from a "
+                             "copy or from a replica. Nothing was changed",
                              reader->directory, reader->place.number, found);
     if (*found)
         return damaged_block(reader, wrong, found, missing, error);
@@ -488,16 +528,86 @@ static int has_grown(struct pit_journal_reader *reader, bool *grown, struct pit_
 
 /* The functions of the header. */
 
+/* Makes segments[place] the one to begin with. 1: done; 0: its header is not whole, or not this segment's. */
+static int begin_with(struct pit_journal_reader *reader, uint32_t place, struct pit_error *error)
+{
+    uint64_t number = reader->segments[place];
+    int file = open_file(reader, number, error);
+    if (file < 0)
+        return file;
+    int64_t got = read_page(reader, file, 0);
+    reader->disk->close(reader->disk->context, file);
+    if (got < 0)
+        return read_failed(reader, number, 0, (int)got, error);
+    struct pit_journal_segment_header header;
+    bool whole;
+    const char *wrong = pit_journal_segment_check(reader->scratch, &whole);
+    memcpy(&header, reader->scratch, sizeof header);
+    if (wrong || header.first_block != number)
+        return 0;
+    reader->place.number = number;
+    reader->place.sequence = header.first_sequence;
+    reader->place.previous_crc = header.previous_crc;
+    reader->first_block = number;
+    reader->first_sequence = header.first_sequence;
+    return 1;
+}
+
+/* Passes over the segments before the one that holds block. */
+static int find_beginning(struct pit_journal_reader *reader, uint64_t block, struct pit_error *error)
+{
+    if (block == PIT_JOURNAL_FROM_FIRST)
+        return 0;
+    if (block == PIT_JOURNAL_FROM_THERE)
+        block = reader->segments[0];
+    uint32_t place = 0;
+    while (place + 1 < reader->segments_count && reader->segments[place + 1] <= block)
+        place++;
+    if (reader->segments[place] > block)
+        return 0; /* it is missing, which is found as if reading began with the first */
+    int found = 0;
+    for (uint32_t left = place + 1; left > 0 && found == 0; left--)
+        found = begin_with(reader, left - 1, error);
+    return found < 0 ? found : 0;
+}
+
+/* Adds up how much there is to read. */
+static int measure(struct pit_journal_reader *reader, struct pit_error *error)
+{
+    const struct pit_disk *disk = reader->disk;
+    for (uint32_t i = following(reader); i < reader->segments_count; i++) {
+        int file = open_file(reader, reader->segments[i], error);
+        int64_t bytes = file < 0 ? file : disk->size(disk->context, file);
+        if (file >= 0)
+            disk->close(disk->context, file);
+        if (bytes < 0)
+            return (int)bytes;
+        reader->bytes_total += (uint64_t)bytes;
+    }
+    return 0;
+}
+
 int pit_journal_reader_open(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,
                             struct pit_error *error)
+{
+    return pit_journal_reader_open_at(result, disk, directory, PIT_JOURNAL_FROM_FIRST, error);
+}
+
+int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,
+                               uint64_t block, struct pit_error *error)
 {
     struct pit_journal_reader *reader = calloc(1, sizeof *reader);
     if (!reader)
         return pit_error_set(error, -ENOMEM, "no memory for reading the journal");
-    reader->disk = disk;
+    pit_unpack_init(&reader->unpack, disk);
+    reader->disk = &reader->unpack.layer.disk;
     reader->file = -1;
+    reader->read_bytes = WINDOW_BYTES;
+    reader->open_flags = PIT_DISK_READ;
     reader->place.number = 1;
     reader->place.sequence = 1;
+    reader->first_block = 1;
+    reader->first_sequence = 1;
     reader->window = aligned_alloc(PIT_JOURNAL_PAGE_BYTES, WINDOW_BYTES);
     reader->scratch = aligned_alloc(PIT_JOURNAL_PAGE_BYTES, PIT_JOURNAL_BLOCK_BYTES_MAX);
     bool changed;
@@ -511,16 +621,10 @@ int pit_journal_reader_open(struct pit_journal_reader **result, const struct pit
     if (code == 0 && reader->segments_count == 0)
         code =
             pit_error_set(error, -ENOENT, "%s: there is no journal in it (no file like %020d.journal)", directory, 1);
-    for (uint32_t i = 0; code == 0 && i < reader->segments_count; i++) {
-        int file = open_file(reader, reader->segments[i], error);
-        int64_t bytes = file < 0 ? file : disk->size(disk->context, file);
-        if (file >= 0)
-            disk->close(disk->context, file);
-        if (bytes < 0)
-            code = (int)bytes;
-        else
-            reader->bytes_total += (uint64_t)bytes;
-    }
+    if (code == 0)
+        code = find_beginning(reader, block, error);
+    if (code == 0)
+        code = measure(reader, error);
     if (code < 0) {
         pit_journal_reader_close(reader);
         return code;
@@ -532,6 +636,13 @@ int pit_journal_reader_open(struct pit_journal_reader **result, const struct pit
 void pit_journal_reader_take_log(struct pit_journal_reader *reader)
 {
     reader->place.log = true;
+}
+
+void pit_journal_reader_beside(struct pit_journal_reader *reader, bool direct)
+{
+    reader->read_bytes = BESIDE_BYTES;
+    if (direct)
+        reader->open_flags |= PIT_DISK_BYPASS;
 }
 
 int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journal_record *record,
@@ -571,6 +682,12 @@ const struct pit_command *pit_journal_record_command(const struct pit_journal_re
     return command;
 }
 
+void pit_journal_reader_beginning(const struct pit_journal_reader *reader, uint64_t *block, uint64_t *sequence)
+{
+    *block = reader->first_block;
+    *sequence = reader->first_sequence;
+}
+
 struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *reader)
 {
     struct pit_journal_end end = {
@@ -605,6 +722,7 @@ void pit_journal_reader_close(struct pit_journal_reader *reader)
         return;
     if (reader->file >= 0)
         reader->disk->close(reader->disk->context, reader->file);
+    pit_unpack_end(&reader->unpack);
     free(reader->segments);
     free(reader->window);
     free(reader->scratch);

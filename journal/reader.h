@@ -1,7 +1,8 @@
 /* journal/reader.h - reads a journal from its first command to its last, checking everything, changing nothing.
  *
- * One thread. A live directory may be read: the reader stops at the last whole block. What looks like damage is looked
- * at again for a twentieth of a second before it is called that, for a block that is just being written may look so.
+ * Segments may be compressed (journal/compressed.h). One thread. A live directory may be read: the reader stops at the
+ * last whole block. What looks like damage is looked at again for a twentieth of a second before it is called that, for
+ * a block that is just being written may look so.
  */
 #ifndef PIT_JOURNAL_READER_H
 #define PIT_JOURNAL_READER_H
@@ -42,12 +43,27 @@ struct pit_journal_record {
 
 struct pit_journal_reader;
 
+#define PIT_JOURNAL_FROM_FIRST UINT64_C(1) /* as pit_journal_reader_open: a missing first segment is damage */
+#define PIT_JOURNAL_FROM_THERE UINT64_C(0) /* the first segment there is, whichever that is */
+
 /* Opens the journal in directory. 0; -ENOENT: no directory, or no segment in it; others with what to do. */
 int pit_journal_reader_open(struct pit_journal_reader **reader, const struct pit_disk *disk, const char *directory,
                             struct pit_error *error);
 
 /* Takes the records of a cluster's log too (journal/log.h), which are damage otherwise. */
 void pit_journal_reader_take_log(struct pit_journal_reader *reader);
+
+/* The same, beginning with the segment that holds a block: what is before it is not read, and may have been removed.
+ * The first record is the first of that segment; the chain of checksums is checked from its header on. Where that
+ * header is damaged, with an earlier segment, so that the damage is found as ever. Errors as above. */
+int pit_journal_reader_open_at(struct pit_journal_reader **reader, const struct pit_disk *disk, const char *directory,
+                               uint64_t block, struct pit_error *error);
+
+/* Before the first record: from here on read as one that follows the writer closely, with little at a time, and past
+ * the kernel's cache where the writer writes past it too (direct). What is read ahead into that cache would be in the
+ * writer's way: a write past the cache first throws out the pages that it holds there, and waits for those being read.
+ */
+void pit_journal_reader_beside(struct pit_journal_reader *reader, bool direct);
 
 /* The next record. 1: *record is filled; 0: the end (see pit_journal_reader_end); negative: damage before the end -
  * error names the segment, the offset and what can be done. A torn tail is an end, not an error. */
@@ -57,6 +73,10 @@ int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journa
 /* Walks the commands of a COMMANDS record: *at starts at 0. Returns NULL after the last. The pointer is into the
  * record's payload; line 1 may be read only with PIT_COMMAND_WIDE. */
 const struct pit_command *pit_journal_record_command(const struct pit_journal_record *record, uint32_t *at);
+
+/* Where it begins: the number of the first block that is read, and the sequence that its first command has or will
+ * have. 1 and 1, unless it was opened at a later segment. */
+void pit_journal_reader_beginning(const struct pit_journal_reader *reader, uint64_t *block, uint64_t *sequence);
 
 /* Valid after pit_journal_reader_next returned 0. */
 struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *reader);

@@ -96,6 +96,12 @@ int pit_snapshot_newest(const struct pit_disk *disk, const char *directory, cons
                         uint64_t at_most, void (*warn)(void *context, const char *text), void *warn_context,
                         struct pit_snapshot_header *header, struct pit_error *error);
 
+/* Of the snapshots up to the sequence newest, removes all but the keep last (at least 1). *oldest: the sequence of the
+ * first of those that stay, 0 = there are fewer than keep; *removed: how many. Later ones, which are of a journal that
+ * was cut since, or not this one's, are left alone and do not count. */
+int pit_snapshot_prune_below(const struct pit_disk *disk, const char *directory, uint64_t newest, uint64_t keep,
+                             uint64_t *oldest, uint64_t *removed, struct pit_error *error);
+
 /* Removes all but the keep newest (at least 1). *removed: how many. */
 int pit_snapshot_prune(const struct pit_disk *disk, const char *directory, uint64_t keep, uint64_t *removed,
                        struct pit_error *error);

@@ -9,6 +9,7 @@
 #include "journal/snapshot.h"
 #include "journal/snapshot_format.h"
 #include "journal/snapshot_parts.h"
+#include "journal/unpack.h"
 
 #define NAME_START "snapshot-"
 #define NAME_END ".pit"
@@ -41,10 +42,9 @@ uint64_t pit_snapshot_sequence(const char *name)
     return strcmp(name + start + DIGITS, NAME_END) == 0 ? sequence : 0;
 }
 
-/* Segments. */
+/* Segments. One that is there in two forms is seen twice. */
 
 struct segments {
-    uint64_t first;
     uint64_t last[2]; /* the two highest numbers, 0 = none */
 };
 
@@ -54,12 +54,10 @@ static void segment_seen(void *context, const char *name)
     const uint64_t number = pit_journal_segment_number(name);
     if (number == 0)
         return;
-    if (segments->first == 0 || number < segments->first)
-        segments->first = number;
     if (number > segments->last[0]) {
         segments->last[1] = segments->last[0];
         segments->last[0] = number;
-    } else if (number > segments->last[1]) {
+    } else if (number > segments->last[1] && number != segments->last[0]) {
         segments->last[1] = number;
     }
 }
@@ -103,26 +101,47 @@ static int read_header(const struct pit_disk *disk, const char *directory, uint6
     return got == PIT_JOURNAL_PAGE_BYTES ? 0 : -EBADMSG;
 }
 
-int pit_snapshot_journal_id(const struct pit_disk *disk, const char *directory, uint8_t journal_id[16],
-                            struct pit_error *error)
+/* What one segment says. */
+static int ask_segment(const struct pit_disk *disk, const char *directory, uint64_t number, uint8_t journal_id[16],
+                       struct pit_error *error)
+{
+    _Alignas(64) uint8_t page[PIT_JOURNAL_PAGE_BYTES];
+    bool whole;
+    const int code = read_header(disk, directory, number, page);
+    const char *wrong = code ? strerror(-code) : pit_journal_segment_check(page, &whole);
+    if (wrong)
+        return pit_error_set(error, code ? code : -EBADMSG, "the journal in %s, segment %lu: %s", directory, number,
+                             wrong);
+    struct pit_journal_segment_header header;
+    memcpy(&header, page, sizeof header);
+    memcpy(journal_id, header.journal_id, sizeof header.journal_id);
+    return 0;
+}
+
+/* The last segment, which is always needed; where it was only being begun, the one before. */
+static int find_journal_id(const struct pit_disk *disk, const char *directory, uint8_t journal_id[16],
+                           struct pit_error *error)
 {
     struct segments segments = {0};
     int code = disk->list(disk->context, directory, segment_seen, &segments);
     if (code)
         return pit_error_set(error, code, "cannot list %s: %s", directory, strerror(-code));
-    if (segments.first == 0)
+    if (segments.last[0] == 0)
         return pit_error_set(error, -ENOENT, "there is no journal in %s", directory);
-    _Alignas(64) uint8_t page[PIT_JOURNAL_PAGE_BYTES];
-    bool whole;
-    code = read_header(disk, directory, segments.first, page);
-    const char *wrong = code ? strerror(-code) : pit_journal_segment_check(page, &whole);
-    if (wrong)
-        return pit_error_set(error, code ? code : -EBADMSG, "the journal in %s, segment %lu: %s", directory,
-                             segments.first, wrong);
-    struct pit_journal_segment_header header;
-    memcpy(&header, page, sizeof header);
-    memcpy(journal_id, header.journal_id, sizeof header.journal_id);
-    return 0;
+    code = ask_segment(disk, directory, segments.last[0], journal_id, error);
+    if (code && segments.last[1])
+        code = ask_segment(disk, directory, segments.last[1], journal_id, error);
+    return code;
+}
+
+int pit_snapshot_journal_id(const struct pit_disk *disk, const char *directory, uint8_t journal_id[16],
+                            struct pit_error *error)
+{
+    struct pit_unpack unpack; /* the last but one may be compressed */
+    pit_unpack_init(&unpack, disk);
+    const int code = find_journal_id(&unpack.layer.disk, directory, journal_id, error);
+    pit_unpack_end(&unpack);
+    return code;
 }
 
 /* Snapshots. */
@@ -176,10 +195,11 @@ int pit_snapshot_newest(const struct pit_disk *disk, const char *directory, cons
 }
 
 /* Newest first; the first keep are passed over. */
-int pit_snapshot_prune(const struct pit_disk *disk, const char *directory, uint64_t keep, uint64_t *removed,
-                       struct pit_error *error)
+int pit_snapshot_prune_below(const struct pit_disk *disk, const char *directory, uint64_t newest, uint64_t keep,
+                             uint64_t *oldest, uint64_t *removed, struct pit_error *error)
 {
-    uint64_t limit = UINT64_MAX;
+    uint64_t limit = newest;
+    *oldest = 0;
     *removed = 0;
     for (uint64_t seen = 0;; seen++) {
         uint64_t sequence;
@@ -189,6 +209,8 @@ int pit_snapshot_prune(const struct pit_disk *disk, const char *directory, uint6
         if (sequence == 0)
             return 0;
         limit = sequence - 1;
+        if (seen + 1 == keep)
+            *oldest = sequence;
         if (seen < keep || seen == 0)
             continue;
         char path[PIT_JOURNAL_PATH_BYTES], name[PIT_SNAPSHOT_NAME_BYTES];
@@ -198,4 +220,11 @@ int pit_snapshot_prune(const struct pit_disk *disk, const char *directory, uint6
             return pit_error_set(error, code, "cannot remove %s: %s", path, strerror(-code));
         *removed += code == 0;
     }
+}
+
+int pit_snapshot_prune(const struct pit_disk *disk, const char *directory, uint64_t keep, uint64_t *removed,
+                       struct pit_error *error)
+{
+    uint64_t oldest;
+    return pit_snapshot_prune_below(disk, directory, UINT64_MAX, keep, &oldest, removed, error);
 }

@@ -15,6 +15,7 @@ struct writer {
     int file;
     int code; /* the first failure, 0 = none; after it nothing is written */
     uint64_t offset;
+    uint64_t synced; /* up to here */
     uint32_t number;
     uint32_t used; /* of the payload */
     XXH3_state_t hash;
@@ -37,6 +38,10 @@ static void put(struct writer *writer, const void *bytes, size_t count)
         writer->code = writer->disk->write(writer->disk->context, writer->file, bytes, count, writer->offset);
     XXH3_64bits_update(&writer->hash, bytes, count);
     writer->offset += count;
+    if (writer->code == 0 && writer->offset - writer->synced >= PIT_JOURNAL_SYNC_BESIDE_BYTES) {
+        writer->code = writer->disk->sync(writer->disk->context, writer->file);
+        writer->synced = writer->offset;
+    }
 }
 
 static void chunk_end(struct writer *writer, enum pit_snapshot_chunk_kind kind)

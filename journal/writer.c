@@ -437,6 +437,11 @@ const char *pit_journal_method(const struct pit_journal *journal)
     return journal->method_text;
 }
 
+bool pit_journal_direct(const struct pit_journal *journal)
+{
+    return journal->files.method == PIT_JOURNAL_METHOD_DIRECT;
+}
+
 struct pit_journal_statistics pit_journal_statistics(const struct pit_journal *journal)
 {
     const struct pit_journal_statistics *words = &journal->statistics;

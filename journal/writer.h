@@ -100,6 +100,9 @@ uint32_t pit_journal_prepare_work(struct pit_journal *journal);
 /* For people: how the journal writes here ("O_DIRECT|O_DSYNC", "fdatasync (the file system refuses O_DIRECT)"). */
 const char *pit_journal_method(const struct pit_journal *journal);
 
+/* Writes go past the kernel's cache: O_DIRECT. */
+bool pit_journal_direct(const struct pit_journal *journal);
+
 /* Statistics: any thread. */
 struct pit_journal_statistics {
     uint64_t blocks, bytes, commands, write_ns_total, write_ns_max;

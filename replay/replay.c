@@ -196,7 +196,7 @@ static int step(struct replay *replay, const struct pit_journal_record *record, 
                 struct pit_error *error)
 {
     const struct pit_replay_result *result = replay->result;
-    if (result->commands + result->skipped && sequence != result->last_sequence + 1)
+    if (result->last_sequence && sequence != result->last_sequence + 1)
         return pit_error_set(error, -EBADMSG, "block %lu: sequence %lu follows sequence %lu", record->block, sequence,
                              result->last_sequence);
     return 0;
@@ -216,6 +216,8 @@ static int skip_known(struct replay *replay, const struct pit_journal_record *re
     const struct pit_replay_options *options = replay->options;
     struct pit_replay_result *result = replay->result;
     const struct pit_command *command;
+    if (result->skipped == 0 && result->last_sequence < options->from)
+        result->skipped = record->first_sequence - 1; /* in segments that were passed over */
     while (result->last_sequence < options->from && (command = pit_journal_record_command(record, at))) {
         int code = step(replay, record, command->sequence, error);
         if (code)
@@ -223,10 +225,12 @@ static int skip_known(struct replay *replay, const struct pit_journal_record *re
         result->skipped++;
         result->last_sequence = command->sequence;
         result->last_time_ns = command->time_ns;
-        if (command->sequence != options->from)
+        if (command->sequence < options->from)
             continue;
         note(result, record, command);
-        if (result->last_command != options->from_command)
+        bool same = command->sequence == options->from && result->last_command == options->from_command &&
+                    (options->from_block == 0 || options->from_block == record->block);
+        if (!same)
             return pit_error_set(error, -ESTALE,
                                  "the snapshot of sequence %lu is not of this journal: the command with this sequence "
                                  "is another one",
@@ -348,7 +352,9 @@ int pit_replay(const struct pit_disk *disk, const char *directory, const struct 
     PIT_CHECK(options->markets_count >= 1);
     PIT_CHECK(!options->until || options->from <= options->until);
     struct pit_journal_reader *reader = NULL;
-    int code = pit_journal_reader_open(&reader, disk, directory, error);
+    const bool passes_over = options->from && options->from_block;
+    int code = pit_journal_reader_open_at(&reader, disk, directory,
+                                          passes_over ? options->from_block : PIT_JOURNAL_FROM_FIRST, error);
     if (code < 0)
         return code;
     struct replay *replay = aligned_alloc(128, (sizeof *replay + 127) / 128 * 128);

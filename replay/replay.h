@@ -24,10 +24,11 @@ struct pit_replay_options {
      * where not wanted. */
     void (*defining)(void *context, const struct pit_command *command);
     void *defining_context;
-    /* The markets hold the state after this sequence, from a snapshot: the commands up to there are read and checked,
-     * not applied. At most until. 0 = the markets are empty. */
+    /* The markets hold the state after this sequence, from a snapshot: the commands up to there are not applied. At
+     * most until. 0 = the markets are empty. */
     uint64_t from;
     uint64_t from_command; /* pit_snapshot_command_digest of the command with that sequence */
+    uint64_t from_block;   /* that it stands in: reading begins with the segment that holds it. 0 = with the first */
     uint64_t until;        /* stop after this sequence; 0 = at the end */
     bool verify;           /* compare with the digests in the journal; a difference ends the replay with -EILSEQ */
     /* Each event with the command that caused it, in order; event->sequence counts them from 1. NULL where not wanted.
@@ -42,7 +43,7 @@ struct pit_replay_options {
 
 struct pit_replay_result {
     uint64_t commands; /* applied; the counts below are of these */
-    uint64_t skipped;  /* read and not applied */
+    uint64_t skipped;  /* not applied, for the markets had them: read, or passed over by segments */
     uint64_t kinds[8]; /* by enum pit_command_kind */
     uint64_t last_sequence;
     uint64_t last_time_ns;
@@ -61,7 +62,7 @@ struct pit_replay_result {
 
 /* 0; -ENOENT: nothing there (result->end is all zero); -EILSEQ: verify found a difference; -ESTALE: the journal ends
  * before from, or has another command there, and nothing was applied: the snapshot is not this journal's; others:
- * damage, I/O. */
+ * damage, also a segment that is missing at the beginning; I/O. */
 int pit_replay(const struct pit_disk *disk, const char *directory, const struct pit_replay_options *options,
                struct pit_replay_result *result, struct pit_error *error);
 

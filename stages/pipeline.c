@@ -252,6 +252,7 @@ void pit_pipeline_destroy(struct pit_pipeline *pipeline)
     pit_egress_destroy(pipeline->egress);
     pit_local_destroy(pipeline->local);
     pit_publisher_destroy(pipeline->publisher);
+    pit_snapshots_destroy(pipeline->snapshots);
     for (uint32_t k = 0; k < pipeline->config.matchers; k++)
         pit_matcher_destroy(pipeline->matchers[k].stage);
     pit_journaler_destroy(pipeline->journaler);
@@ -270,6 +271,11 @@ void pit_pipeline_destroy(struct pit_pipeline *pipeline)
 const struct pit_pipeline_recovered *pit_pipeline_recovered(const struct pit_pipeline *pipeline)
 {
     return &pipeline->recovered;
+}
+
+bool pit_pipeline_warning(struct pit_pipeline *pipeline, char text[PIT_SNAPSHOTS_WARNING_BYTES])
+{
+    return pipeline->snapshots && pit_snapshots_warning(pipeline->snapshots, text);
 }
 
 uint64_t pit_pipeline_last(const struct pit_pipeline *pipeline)
@@ -341,6 +347,8 @@ void pit_pipeline_look(const struct pit_pipeline *pipeline, struct pit_pipeline_
     }
     figures->journal = pit_journal_statistics(pipeline->journal);
     figures->space = pit_journal_space(pipeline->journal);
+    if (pipeline->snapshots)
+        figures->snapshots = pit_snapshots_figures(pipeline->snapshots);
 }
 
 struct pit_journal_space pit_pipeline_space(const struct pit_pipeline *pipeline)

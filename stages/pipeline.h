@@ -2,8 +2,8 @@
  *
  * One controlling thread calls everything here (pit_pipeline_look and pit_pipeline_failed: any thread).
  *
- *   create   locks the directory, replays the journal into the matchers' markets, opens the journal at its end, makes
- *            rings and stages, opens the listeners
+ *   create   locks the directory, puts the newest good snapshot and the journal after it into the matchers' markets,
+ *            opens the journal at its end, makes rings and stages, opens the listeners
  *   start    starts the threads; the start-up commands (new symbols, changed price bands) are the first to go in
  *   stop     DRAIN: intake stops; what was accepted is journaled, matched, reported and published, and the digest of
  *            the final state is journaled. Then STOP: the threads leave, the journal is closed
@@ -21,6 +21,7 @@
 #include "stages/matcher.h"
 #include "stages/publisher.h"
 #include "stages/runner.h"
+#include "stages/snapshots.h"
 #include "stages/topology.h"
 
 #define PIT_MATCHER_ROUND_ROBIN (-1)
@@ -80,8 +81,9 @@ struct pit_pipeline_config {
 
     uint64_t segment_bytes; /* [64 MiB] */
     enum pit_journal_sync sync;
-    uint64_t reserve_bytes; /* that the journal leaves free in its file system [none] */
-    uint64_t cancels_bytes; /* of the journal, kept for cancels when the disk is full [none] */
+    uint64_t reserve_bytes;              /* that the journal leaves free in its file system [none] */
+    uint64_t cancels_bytes;              /* of the journal, kept for cancels when the disk is full [none] */
+    struct pit_snapshots_plan snapshots; /* [none] */
 
     const struct pit_disk *disk; /* NULL = the machine's, likewise the next two */
     const struct pit_clock *clock;
@@ -128,7 +130,9 @@ void pit_pipeline_destroy(struct pit_pipeline *pipeline);
 
 /* What recovery found. */
 struct pit_pipeline_recovered {
-    uint64_t commands; /* 0: a new journal */
+    uint64_t commands;    /* applied; with last_sequence 0: a new journal */
+    uint64_t snapshot;    /* sequence of the snapshot they were applied to; 0 = none, all of them were applied */
+    uint64_t snapshot_ns; /* when that was made, UTC */
     uint64_t last_sequence;
     uint64_t bytes;
     uint64_t ns;            /* how long it took */
@@ -153,7 +157,8 @@ struct pit_pipeline_figures {
     struct pit_journal_statistics journal;
     struct pit_journal_space space;
     uint64_t matched_max, matched_min; /* commands of the busiest and the idlest matcher */
-    struct pit_histogram latency;      /* from a command's time to its last report in the outbox */
+    struct pit_snapshots_figures snapshots;
+    struct pit_histogram latency; /* from a command's time to its last report in the outbox */
 };
 void pit_pipeline_look(const struct pit_pipeline *pipeline, struct pit_pipeline_figures *figures);
 
@@ -165,6 +170,10 @@ struct pit_journal_space pit_pipeline_space(const struct pit_pipeline *pipeline)
 /* What space there is, for people: "3.2 MiB are free in DIR's file system, 128.0 MiB are wanted". Returns text. */
 char *pit_pipeline_describe_space(const struct pit_pipeline *pipeline, const struct pit_journal_space *space,
                                   char text[PIT_PIPELINE_SPACE_BYTES]);
+
+/* The controlling thread: something that went wrong beside the pipeline, which goes on, since the last call; for
+ * people. False: nothing. */
+bool pit_pipeline_warning(struct pit_pipeline *pipeline, char text[PIT_SNAPSHOTS_WARNING_BYTES]);
 
 /* The sequence of the last command in the input ring. Any thread. */
 uint64_t pit_pipeline_last(const struct pit_pipeline *pipeline);

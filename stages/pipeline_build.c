@@ -19,6 +19,11 @@ static uint32_t add_agent(struct pit_topology_request *request, const char *name
     return request->agents_count++;
 }
 
+static bool snapshots_planned(const struct pit_pipeline_config *config)
+{
+    return config->snapshots.every || config->snapshots.seconds;
+}
+
 /* In the order of their turns on a shared thread: what came in goes as far as it can in one round. */
 static void number_agents(struct pit_pipeline *pipeline)
 {
@@ -37,6 +42,10 @@ static void number_agents(struct pit_pipeline *pipeline)
         pipeline->publisher_agent = add_agent(request, "publisher", false);
     pipeline->disk_agent = add_agent(request, "journal-disk", true);
     pipeline->preparer_agent = add_agent(request, "journal-next", true);
+    if (snapshots_planned(&pipeline->config)) {
+        pipeline->snapshots_agent = add_agent(request, "snapshots", true);
+        request->agents[pipeline->snapshots_agent].background = true;
+    }
 }
 
 static int allowed_cpus(const struct pit_pipeline_config *config, cpu_set_t *cpus, struct pit_error *error)
@@ -360,6 +369,28 @@ static int make_publisher(struct pit_pipeline *pipeline, struct pit_error *error
     return 0;
 }
 
+static int make_snapshots(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    struct pit_snapshots_config config = {
+        .disk = pipeline->disk,
+        .clock = pipeline->config.clock,
+        .directory = pipeline->config.directory,
+        .durable = &pipeline->durable,
+        .control = &pipeline->control,
+        .direct = pit_journal_direct(pipeline->journal),
+        .begun_with = pipeline->recovered.snapshot,
+        .begun_with_ns = pipeline->recovered.snapshot_ns,
+        .plan = pipeline->config.snapshots,
+    };
+    int code = pit_snapshots_create(&pipeline->snapshots, &config, error);
+    if (code)
+        return code;
+    struct pit_agent agent = pit_snapshots_agent(pipeline->snapshots);
+    pit_runner_place(pipeline->runner, pipeline->snapshots_agent, &agent);
+    pit_pipeline_say(pipeline, "snapshots: a replica writes them; its books take as much memory as the matchers' do");
+    return 0;
+}
+
 int pit_pipeline_build(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     int code = open_journal(pipeline, error);
@@ -377,6 +408,8 @@ int pit_pipeline_build(struct pit_pipeline *pipeline, struct pit_error *error)
         code = make_publisher(pipeline, error);
     if (code == 0)
         code = pit_pipeline_set_aside(pipeline, error);
+    if (code == 0 && snapshots_planned(&pipeline->config))
+        code = make_snapshots(pipeline, error);
     pit_pipeline_allocate_near(pipeline, UINT32_MAX);
     if (code == 0)
         pit_pipeline_describe_memory(pipeline);

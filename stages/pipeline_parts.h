@@ -43,6 +43,7 @@ struct pit_pipeline {
     struct pit_topology topology;
     struct pit_runner *runner;
     uint32_t front, journaler_agent, back, publisher_agent, disk_agent, preparer_agent; /* numbers of agents */
+    uint32_t snapshots_agent;
 
     int lock; /* of the directory; -1 = not held */
     struct pit_journal_end end;
@@ -71,6 +72,7 @@ struct pit_pipeline {
     struct pit_gateway *gateway;
     struct pit_local *local;
     struct pit_publisher *publisher;
+    struct pit_snapshots *snapshots; /* NULL: none are planned */
     bool running;
     bool stuck; /* a thread did not come back: its memory must stay */
 };

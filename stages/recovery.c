@@ -1,5 +1,8 @@
-/* stages/recovery.c - what a pipeline does with the past: replays the journal into the matchers' markets, and settles
- * which symbols there will be.
+/* stages/recovery.c - what a pipeline does with the past: puts the newest good snapshot and the journal after it into
+ * the matchers' markets, and settles which symbols there will be.
+ *
+ * A snapshot is a shortcut. One that is damaged, not of this journal, or does not lead to the digests that the live run
+ * journaled after it, is passed over with a warning; the next older one takes its place, and at last the whole journal.
  *
  * Symbol ids are dense in order of first definition. A symbol of the journal keeps its id and all of its definition but
  * the price band; a symbol of the configuration that the journal does not know gets the next id.
@@ -9,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "journal/snapshot.h"
 #include "pitline/market_data.h"
 #include "stages/pipeline_parts.h"
 
@@ -17,6 +21,7 @@
 struct recovery {
     struct pit_pipeline *pipeline;
     uint64_t begun_ns;
+    struct pit_snapshot_header from; /* the snapshot begun with; sequence 0 = none */
     bool given_up;
 };
 
@@ -78,35 +83,162 @@ static void on_progress(void *context, uint64_t bytes_done, uint64_t bytes_total
         recovery->given_up = true; /* the next event ends it */
 }
 
-static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
+/* Snapshots. */
+
+static void on_bad_snapshot(void *context, const char *text)
 {
-    struct recovery recovery = {.pipeline = pipeline, .begun_ns = now_ns()};
-    struct pit_market *markets[PIT_MATCHERS_MAX];
+    const struct recovery *recovery = context;
+    pit_pipeline_say(recovery->pipeline,
+                     "warning: %s. Going on with an older snapshot, or with the journal from its beginning", text);
+}
+
+static uint32_t on_restoring(void *context, uint32_t symbol, const struct pit_symbol_definition *definition)
+{
+    const struct recovery *recovery = context;
+    struct pit_pipeline *pipeline = recovery->pipeline;
+    if (symbol == pipeline->definitions_count) {
+        assign_owner(pipeline, symbol, definition->name);
+        pipeline->definitions_count++;
+    }
+    return on_assign(context, symbol);
+}
+
+/* What any of the matchers' arenas can still give. */
+static size_t room(void *context)
+{
+    const struct recovery *recovery = context;
+    size_t least = SIZE_MAX;
+    for (uint32_t k = 0; k < recovery->pipeline->config.matchers; k++) {
+        size_t one = pit_arena_room(recovery->pipeline->matchers[k].memory.arena);
+        least = one < least ? one : least;
+    }
+    return least;
+}
+
+static void collect_markets(const struct pit_pipeline *pipeline, struct pit_market *markets[PIT_MATCHERS_MAX])
+{
     for (uint32_t k = 0; k < pipeline->config.matchers; k++)
         markets[k] = pipeline->matchers[k].market;
+}
+
+/* Puts the snapshot of a sequence into the markets. */
+static int load(struct recovery *recovery, uint64_t sequence, struct pit_error *error)
+{
+    struct pit_pipeline *pipeline = recovery->pipeline;
+    struct pit_market *markets[PIT_MATCHERS_MAX];
+    struct pit_snapshot_past *past = calloc(PIT_SYMBOLS_MAX, sizeof *past);
+    if (!past)
+        return pit_error_set(error, -ENOMEM, "no memory for recovery");
+    collect_markets(pipeline, markets);
+    const struct pit_snapshot_target target = {.markets = markets,
+                                               .markets_count = pipeline->config.matchers,
+                                               .assign = on_restoring,
+                                               .assign_context = recovery,
+                                               .room = room,
+                                               .room_context = recovery,
+                                               .past = past};
+    int code = pit_snapshot_load(pipeline->disk, pipeline->config.directory, sequence, &target, &recovery->from, error);
+    for (uint32_t symbol = 0; symbol < PIT_SYMBOLS_MAX; symbol++)
+        pipeline->past[symbol] = (struct pit_publisher_past){.trades = past[symbol].trades,
+                                                             .last_price = past[symbol].last_price,
+                                                             .last_quantity = past[symbol].last_quantity};
+    free(past);
+    return code;
+}
+
+/* Forgets what was put into the markets. */
+static int renew(struct recovery *recovery, struct pit_error *error)
+{
+    struct pit_pipeline *pipeline = recovery->pipeline;
+    recovery->from = (struct pit_snapshot_header){0};
+    pipeline->definitions_count = 0;
+    memset(pipeline->past, 0, PIT_SYMBOLS_MAX * sizeof *pipeline->past);
+    for (uint32_t k = 0; k < pipeline->config.matchers; k++) {
+        pit_arena_destroy(pipeline->matchers[k].memory.arena);
+        pipeline->matchers[k].memory = (struct pit_books_memory){0};
+    }
+    return pit_pipeline_markets(pipeline, error);
+}
+
+/* Puts the newest good snapshot of at most that sequence into the markets; none where there is none. */
+static int load_newest(struct recovery *recovery, uint64_t at_most, struct pit_error *error)
+{
+    const struct pit_disk *disk = recovery->pipeline->disk;
+    const char *directory = recovery->pipeline->config.directory;
+    uint8_t journal_id[16];
+    if (pit_snapshot_journal_id(disk, directory, journal_id, error) != 0)
+        return 0; /* no journal, or one whose reading tells what is wrong with it */
+    for (;;) {
+        struct pit_snapshot_header found;
+        int code = pit_snapshot_newest(disk, directory, journal_id, at_most, on_bad_snapshot, recovery, &found, error);
+        if (code == -ENOENT)
+            return 0;
+        if (code == 0)
+            code = load(recovery, found.sequence, error);
+        if (code == 0 || code == -ENOMEM)
+            return code;
+        on_bad_snapshot(recovery, error->text);
+        at_most = found.sequence - 1;
+        code = renew(recovery, error);
+        if (code)
+            return code;
+    }
+}
+
+/* The journal, after the snapshot in the markets if there is one. With one the digests that the live run journaled
+ * after it are compared: they tell whether the snapshot was the live run's state. */
+static int replay_tail(struct recovery *recovery, struct pit_replay_result *result, struct pit_error *error)
+{
+    const struct pit_pipeline *pipeline = recovery->pipeline;
+    struct pit_market *markets[PIT_MATCHERS_MAX];
+    collect_markets(pipeline, markets);
     struct pit_replay_options options = {
         .markets = markets,
         .markets_count = pipeline->config.matchers,
         .assign = on_assign,
-        .assign_context = &recovery,
+        .assign_context = recovery,
         .defining = on_defining,
-        .defining_context = &recovery,
+        .defining_context = recovery,
+        .from = recovery->from.sequence,
+        .from_command = recovery->from.command,
+        .from_block = recovery->from.block,
+        .verify = recovery->from.sequence != 0,
         .event = on_event,
-        .event_context = &recovery,
+        .event_context = recovery,
         .progress = on_progress,
-        .progress_context = &recovery,
+        .progress_context = recovery,
         .progress_every = PROGRESS_EVERY,
     };
+    return pit_replay(pipeline->disk, pipeline->config.directory, &options, result, error);
+}
+
+static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    struct recovery recovery = {.pipeline = pipeline, .begun_ns = now_ns()};
     struct pit_replay_result result = {0};
-    int code = pit_replay(pipeline->disk, pipeline->config.directory, &options, &result, error);
-    if (code != 0 && code != -ENOENT)
-        return code;
+    uint64_t at_most = UINT64_MAX;
+    for (;;) {
+        int code = load_newest(&recovery, at_most, error);
+        if (code == 0)
+            code = replay_tail(&recovery, &result, error);
+        if (code == 0 || code == -ENOENT)
+            break;
+        if (recovery.from.sequence == 0 || (code != -ESTALE && code != -EILSEQ))
+            return code;
+        on_bad_snapshot(&recovery, error->text);
+        at_most = recovery.from.sequence - 1;
+        code = renew(&recovery, error);
+        if (code)
+            return code;
+    }
     if (result.stopped)
         return pit_error_set(error, -ECANCELED, "told to stop while recovering the journal in %s: it is as it was",
                              pipeline->config.directory);
     pipeline->end = result.end;
     pipeline->last_time_ns = result.end.time_ns;
     pipeline->recovered = (struct pit_pipeline_recovered){.commands = result.commands,
+                                                          .snapshot = recovery.from.sequence,
+                                                          .snapshot_ns = recovery.from.created_ns,
                                                           .last_sequence = result.end.sequence,
                                                           .ns = now_ns() - recovery.begun_ns,
                                                           .torn_bytes = result.end.torn_bytes,
@@ -241,8 +373,12 @@ static void tell(const struct pit_pipeline *pipeline)
         pit_pipeline_say(pipeline, "journal: a new one in %s", directory);
         return;
     }
-    pit_pipeline_say(pipeline, "journal: recovered %llu commands from %s in %.2f s: %u symbols, %llu resting orders",
-                     (unsigned long long)recovered->commands, directory, (double)recovered->ns / 1e9,
+    char snapshot[64] = "";
+    if (recovered->snapshot)
+        snprintf(snapshot, sizeof snapshot, " after the snapshot of sequence %llu",
+                 (unsigned long long)recovered->snapshot);
+    pit_pipeline_say(pipeline, "journal: recovered %llu commands%s from %s in %.2f s: %u symbols, %llu resting orders",
+                     (unsigned long long)recovered->commands, snapshot, directory, (double)recovered->ns / 1e9,
                      recovered->symbols, (unsigned long long)recovered->orders);
     if (recovered->torn_bytes > 0)
         pit_pipeline_say(

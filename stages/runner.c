@@ -2,11 +2,14 @@
 #include "stages/runner.h"
 
 #include <errno.h>
+#include <linux/ioprio.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ring/check.h"
 
@@ -167,6 +170,14 @@ __attribute__((format(printf, 2, 3))) static void note(struct thread *thread, co
     va_end(arguments);
 }
 
+/* The calling thread gets a CPU, and the disk, when nobody else wants them. Asking for less is never refused. */
+static void give_way(void)
+{
+    const struct sched_param parameters = {.sched_priority = 0};
+    pthread_setschedparam(pthread_self(), SCHED_IDLE, &parameters);
+    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+}
+
 /* Name, CPUs, scheduler: what the machine refuses is noted, and the thread does without. */
 static void dress(struct thread *thread)
 {
@@ -174,6 +185,8 @@ static void dress(struct thread *thread)
     pthread_setname_np(pthread_self(), plan->name);
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
     int refused = pthread_setaffinity_np(pthread_self(), sizeof plan->cpus, &plan->cpus);
+    if (plan->background)
+        give_way();
     if (refused && plan->pinned)
         note(thread, "no pinning: thread '%s' was refused its CPU (%s)", plan->name, strerror(refused));
     if (plan->priority == 0)

@@ -148,6 +148,13 @@ static void add_blocking(struct pit_topology *topology, const struct pit_topolog
             add_agent(add_thread(topology, request->agents[a].name, true), a);
 }
 
+static void mark_background(struct pit_topology *topology, const struct pit_topology_request *request)
+{
+    for (uint32_t t = 0; t < topology->threads_count; t++)
+        for (uint32_t i = 0; i < topology->threads[t].agents_count; i++)
+            topology->threads[t].background |= request->agents[topology->threads[t].agents[i]].background;
+}
+
 static const struct pit_topology_group *group_of(const struct pit_topology *topology, uint32_t thread,
                                                  const struct pit_topology_request *request)
 {
@@ -288,6 +295,7 @@ int pit_topology_plan(struct pit_topology *topology, const struct pit_topology_r
     if (request->mode == PIT_THREADS_AUTO && topology->mode == PIT_THREADS_SHARED)
         note(topology, "%u CPUs for %u stages: the stages share one thread", cpus, stages_count(request));
     add_blocking(topology, request);
+    mark_background(topology, request);
     choose_waits(topology, request, cpus);
     cpu_set_t spun;
     CPU_ZERO(&spun);
@@ -347,8 +355,8 @@ char *pit_topology_describe(const struct pit_topology *topology, const struct pi
     for (uint32_t i = 0; i < one->agents_count && used < text_bytes; i++)
         used += (size_t)snprintf(text + used, text_bytes - used, " %s", request->agents[one->agents[i]].name);
     if (used < text_bytes)
-        snprintf(text + used, text_bytes - used, " (%ss; %s %s)",
+        snprintf(text + used, text_bytes - used, " (%ss; %s %s%s)",
                  one->wait == PIT_WAIT_SPIN ? "spin" : pit_wait_kind_name(one->wait),
-                 one->pinned ? "pinned to CPU" : "CPUs", cpus);
+                 one->pinned ? "pinned to CPU" : "CPUs", cpus, one->background ? "; gives way to all others" : "");
     return text;
 }

@@ -32,6 +32,7 @@ enum pit_threads_mode {
 struct pit_topology_agent {
     char name[PIT_AGENT_NAME_BYTES]; /* "gateway", "matcher-0" */
     bool blocks;                     /* it may stay in the kernel: always on a thread of its own */
+    bool background;                 /* its thread runs only where no other wants to */
 };
 
 /* One thread as the user wants it. "matcher" stands for every agent "matcher-N" not named elsewhere. */
@@ -61,7 +62,8 @@ struct pit_topology_thread {
     uint32_t agents_count;
     cpu_set_t cpus; /* it may run on: one, if it is pinned */
     bool pinned;
-    bool blocks; /* it runs an agent that blocks */
+    bool blocks;     /* it runs an agent that blocks */
+    bool background; /* it gives way to every other thread */
     enum pit_wait_kind wait;
     int priority;
 };

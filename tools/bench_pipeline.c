@@ -31,6 +31,7 @@ enum {
     KEY_MATCHERS,
     KEY_SYNC,
     KEY_DIRECTORY,
+    KEY_SNAPSHOT_EVERY,
     KEY_NO_MD
 };
 
@@ -44,6 +45,7 @@ static const struct argp_option options[] = {
     {"sync", KEY_SYNC, "POLICY", 0, "auto, data, never [auto]", 0},
     {"directory", KEY_DIRECTORY, "DIR", 0,
      "Where the journal is written, in a directory of its own that is removed [.]", 0},
+    {"snapshot-every", KEY_SNAPSHOT_EVERY, "N", 0, "Write snapshots on the way, each N commands [0: none]", 0},
     {"no-market-data", KEY_NO_MD, NULL, 0, "Without the publisher", 0},
     {0},
 };
@@ -53,6 +55,7 @@ struct bench {
     uint32_t count;
     char *threads, *sync;
     uint32_t matchers;
+    uint64_t snapshot_every;
     const char *parent;
     bool market_data;
     char directory[512];
@@ -88,6 +91,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_DIRECTORY:
         bench->parent = text;
+        return 0;
+    case KEY_SNAPSHOT_EVERY:
+        bench->snapshot_every = pit_argument_number(state, "snapshot-every", text, 0, UINT64_MAX);
         return 0;
     case KEY_NO_MD:
         bench->market_data = false;
@@ -197,16 +203,21 @@ static void print_live(const struct bench *bench, const struct pit_pipeline_figu
                        const struct pit_topology *topology)
 {
     struct pit_histogram_summary latency = pit_histogram_summarise(&figures->latency);
-    char p50[PIT_STATUS_TIME_BYTES], p99[PIT_STATUS_TIME_BYTES];
+    char p50[PIT_STATUS_TIME_BYTES], p99[PIT_STATUS_TIME_BYTES], p999[PIT_STATUS_TIME_BYTES];
     printf(
         "pipeline: %.2f M commands/s (%u commands in %.2f s; %s, %u threads, %u matchers, sync %s, market data %s)\n",
         (double)bench->count / 1e6 / seconds, bench->count, seconds, pit_threads_mode_name(topology->mode),
         topology->threads_count, bench->matchers, bench->sync ? bench->sync : "auto",
         bench->market_data ? "on" : "off");
-    printf("  events %llu, trades %llu, rejects %llu; in to out under this load p50 %s, p99 %s\n",
+    printf("  events %llu, trades %llu, rejects %llu; in to out under this load p50 %s, p99 %s, p99.9 %s\n",
            (unsigned long long)figures->events, (unsigned long long)figures->trades,
            (unsigned long long)figures->rejects, pit_status_time(p50, latency.p50_ns),
-           pit_status_time(p99, latency.p99_ns));
+           pit_status_time(p99, latency.p99_ns), pit_status_time(p999, latency.p999_ns));
+    if (bench->snapshot_every)
+        printf("  snapshots %llu written, %llu failed; the last of %.1f MB in %.0f ms; replica at command %llu\n",
+               (unsigned long long)figures->snapshots.written, (unsigned long long)figures->snapshots.failed,
+               (double)figures->snapshots.bytes / 1e6, (double)figures->snapshots.took_ns / 1e6,
+               (unsigned long long)figures->snapshots.applied);
     printf("  journal %.1f MB/s, %.0f commands a block, write mean %.0f us, max %.1f ms\n",
            (double)figures->journal.bytes / 1e6 / seconds,
            (double)figures->journal.commands / (double)(figures->journal.blocks ? figures->journal.blocks : 1),
@@ -286,6 +297,7 @@ static int measure(struct bench *bench, struct pit_error *error)
                                    .matchers = bench->matchers,
                                    .threads = {.mode = bench->threads},
                                    .journal = {.sync = bench->sync},
+                                   .snapshots = {.every = bench->snapshot_every},
                                    .market_data = {.publish = &bench->market_data}};
     struct pit_config config;
     char name[64];

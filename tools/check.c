@@ -50,6 +50,18 @@ static void print_summary(const char *path, const struct pit_config *config)
            pipeline->accounts_count > 0 && pipeline->accounts[0].key_bytes > 0 ? " with keys" : ", no keys");
     char rings[PIT_PIPELINE_RINGS_BYTES];
     printf("  rings %s\n", pit_pipeline_describe_rings(pipeline, rings));
+    const struct pit_snapshots_plan *snapshots = &pipeline->snapshots;
+    if (snapshots->every || snapshots->seconds) {
+        printf("  snapshots");
+        if (snapshots->every)
+            printf(" each %llu commands", (unsigned long long)snapshots->every);
+        if (snapshots->seconds)
+            printf("%s each %llu s", snapshots->every ? ", and" : "", (unsigned long long)snapshots->seconds);
+        static const char *const old[] = {"stay", "are compressed", "are removed"};
+        printf("; the newest %u stay, segments before them %s\n", snapshots->keep, old[snapshots->old_segments]);
+    } else {
+        printf("  no snapshots: a start replays the journal from the last that pitline snapshot wrote, or the whole\n");
+    }
     printf("  %u symbols on %u matchers:", pipeline->symbols_count, pipeline->matchers);
     for (uint32_t i = 0; i < pipeline->symbols_count && i < 16; i++)
         printf(" %s", pipeline->symbols[i].definition.name);

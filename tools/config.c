@@ -337,8 +337,9 @@ int pit_config_build(struct pit_config *config, const struct pit_config_text *te
                      struct pit_error *error)
 {
     static int (*const steps[])(struct pit_config_build *) = {
-        build_name,    build_rest,        pit_config_accounts, build_addresses, pit_config_symbols, build_rings,
-        build_journal, build_market_data, build_limits,        check_outbox,    pit_config_threads,
+        build_name,         build_rest,   pit_config_accounts,  build_addresses,
+        pit_config_symbols, build_rings,  build_journal,        build_market_data,
+        build_limits,       check_outbox, pit_config_snapshots, pit_config_threads,
     };
     memset(config, 0, sizeof *config);
     struct pit_config_build build = {.config = config, .text = text, .file = file, .error = error};

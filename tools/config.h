@@ -64,6 +64,12 @@ struct pit_config_journal {
     char *sync;
 };
 
+struct pit_config_snapshots {
+    uint64_t every, seconds;
+    uint32_t keep;
+    char *old_segments;
+};
+
 struct pit_config_market_data {
     bool *publish;
     char *readable_by;
@@ -88,7 +94,8 @@ struct pit_config_text {
     struct pit_config_rings rings;
     struct pit_config_memory memory;
     struct pit_config_journal journal;
-    uint64_t snapshot_every;
+    struct pit_config_snapshots snapshots;
+    uint64_t snapshot_every; /* an older name of snapshots.every */
     struct pit_config_market_data market_data;
     uint32_t statistics_ms;
     struct pit_config_limits limits;

@@ -1,5 +1,5 @@
-/* tools/config_parts.h - the inside of pit_config_build, shared by config.c, config_symbols.c, config_accounts.c and
- * config_threads.c. */
+/* tools/config_parts.h - the inside of pit_config_build, shared by config.c, config_symbols.c, config_accounts.c,
+ * config_snapshots.c and config_threads.c. */
 #ifndef PIT_TOOLS_CONFIG_PARTS_H
 #define PIT_TOOLS_CONFIG_PARTS_H
 
@@ -30,6 +30,7 @@ int pit_config_choice(const struct pit_config_build *build, const char *path, co
 /* The steps with files of their own. */
 int pit_config_accounts(struct pit_config_build *build);
 int pit_config_symbols(struct pit_config_build *build);
+int pit_config_snapshots(struct pit_config_build *build);
 int pit_config_threads(struct pit_config_build *build);
 
 #endif

@@ -87,6 +87,14 @@ static const cyaml_schema_field_t journal_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t snapshots_fields[] = {
+    NUMBER("every", struct pit_config_snapshots, every),
+    NUMBER("seconds", struct pit_config_snapshots, seconds),
+    NUMBER("keep", struct pit_config_snapshots, keep),
+    TEXT("old_segments", struct pit_config_snapshots, old_segments),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t market_data_fields[] = {
     YES_OR_NOT("publish", struct pit_config_market_data, publish),
     TEXT("readable_by", struct pit_config_market_data, readable_by),
@@ -120,6 +128,7 @@ static const cyaml_schema_field_t top_fields[] = {
     PART("rings", struct pit_config_text, rings, rings_fields),
     PART("memory", struct pit_config_text, memory, memory_fields),
     PART("journal", struct pit_config_text, journal, journal_fields),
+    PART("snapshots", struct pit_config_text, snapshots, snapshots_fields),
     NUMBER("snapshot_every", struct pit_config_text, snapshot_every),
     PART("market_data", struct pit_config_text, market_data, market_data_fields),
     NUMBER("statistics_ms", struct pit_config_text, statistics_ms),

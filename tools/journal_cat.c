@@ -195,18 +195,21 @@ int pit_journal_tool_cat(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &tool.arguments))
         return 2;
     struct pit_journal_reader *reader = NULL;
+    struct pit_journal_beginning beginning;
     struct pit_error error = {0};
-    if (pit_journal_reader_open(&reader, pit_disk_machine(), tool.arguments.directory, &error) < 0) {
-        fprintf(stderr, TOOL ": %s\n", error.text);
-        return 1;
-    }
     int status = 1;
     pit_journal_tool_ignore_pipe();
     setvbuf(stdout, NULL, _IOFBF, BUFFER_BYTES);
-    if (pit_journal_symbols_begin(&tool.symbols) < 0)
+    if (pit_journal_symbols_begin(&tool.symbols) < 0) {
         fprintf(stderr, TOOL ": no memory for the symbols' definitions\n");
-    else
+    } else if (pit_journal_tool_open(&reader, tool.arguments.directory, &tool.symbols, &beginning, &error) < 0) {
+        fprintf(stderr, TOOL ": %s\n", error.text);
+    } else {
+        if (tool.arguments.from < beginning.sequence && beginning.snapshot)
+            fprintf(stderr, TOOL ": the journal begins with sequence %lu; what came before was removed\n",
+                    beginning.sequence);
         status = cat(&tool, reader);
+    }
     pit_journal_symbols_end(&tool.symbols);
     pit_journal_reader_close(reader);
     return status;

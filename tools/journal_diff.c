@@ -65,6 +65,7 @@ struct side {
     const struct pit_command *command;
     struct pit_journal_symbols symbols;
     struct pit_journal_fields fields;
+    struct pit_journal_beginning beginning;
     struct pit_error error;
 };
 
@@ -135,16 +136,28 @@ static void print_difference(struct side sides[2], bool ignore_time)
     printf("\nA is %s\nB is %s\n", sides[0].directory, sides[1].directory);
 }
 
+/* The next command of a side from a sequence on; before it there is nothing to compare with. */
+static int step_to(struct side *side, uint64_t sequence)
+{
+    int more;
+    do
+        more = step(side);
+    while (more == 1 && side->command->sequence < sequence);
+    return more;
+}
+
 static int compare(struct side sides[2], bool ignore_time)
 {
+    const uint64_t first = sides[0].beginning.sequence > sides[1].beginning.sequence ? sides[0].beginning.sequence
+                                                                                     : sides[1].beginning.sequence;
     uint64_t commands = 0;
     for (;;) {
-        int more[2] = {step(&sides[0]), step(&sides[1])};
+        int more[2] = {step_to(&sides[0], first), step_to(&sides[1], first)};
         for (uint32_t i = 0; i < 2; i++) {
             if (more[i] >= 0)
                 continue;
-            fprintf(stderr, TOOL ": equal up to sequence %lu, where %s can no longer be read. %s\n", commands,
-                    sides[i].directory, sides[i].error.text);
+            fprintf(stderr, TOOL ": equal up to sequence %lu, where %s can no longer be read. %s\n",
+                    first - 1 + commands, sides[i].directory, sides[i].error.text);
             return 2;
         }
         if (more[0] == 0 && more[1] == 0) {
@@ -168,11 +181,16 @@ static int begin(struct side *side, const char *directory)
 {
     side->directory = directory;
     side->record.kind = PIT_JOURNAL_DIGEST; /* no command in it */
-    int result = pit_journal_reader_open(&side->reader, pit_disk_machine(), directory, &side->error);
-    if (result == 0 && pit_journal_symbols_begin(&side->symbols) < 0)
-        result = pit_error_set(&side->error, -ENOMEM, "no memory for the symbols' definitions");
+    int result = pit_journal_symbols_begin(&side->symbols);
+    if (result < 0)
+        pit_error_set(&side->error, result, "no memory for the symbols' definitions");
+    else
+        result = pit_journal_tool_open(&side->reader, directory, &side->symbols, &side->beginning, &side->error);
     if (result < 0)
         fprintf(stderr, TOOL ": %s\n", side->error.text);
+    else if (side->beginning.snapshot)
+        fprintf(stderr, TOOL ": %s begins with sequence %lu; what came before was removed, and is not compared\n",
+                directory, side->beginning.sequence);
     return result;
 }
 

@@ -11,6 +11,7 @@
 #include "journal/block.h"
 #include "journal/disk.h"
 #include "journal/reader.h"
+#include "journal/unpack.h"
 #include "tools/arguments.h"
 #include "tools/journal_tools.h"
 #include "tools/json.h"
@@ -43,21 +44,21 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "DIR",
-    .doc =
-        "List the segments of the journal in DIR: first and last sequence, commands, times, bytes in use and of the "
-        "file, state. DIR may be in use.\v"
-        "States: open, the last segment, where the journal goes on; complete; prepared, zeros for a segment to come; "
-        "begun, a segment whose header was being written when everything stopped; damaged. Only headers are looked "
-        "at: pitline journal verify reads everything.\n\n"
-        "Exit status: 0 the segments are listed; 1 one of them is damaged, or there are none; 2 the arguments are "
-        "wrong.",
+    .doc = "List the segments of the journal in DIR: first and last sequence, commands, times, bytes in use and of the "
+           "file, state. DIR may be in use.\v"
+           "States: open, the last segment, where the journal goes on; complete; compressed, one of those; prepared, "
+           "zeros for a segment to come; "
+           "begun, a segment whose header was being written when everything stopped; damaged. Only headers are looked "
+           "at: pitline journal verify reads everything.\n\n"
+           "Exit status: 0 the segments are listed; 1 one of them is damaged, or there are none; 2 the arguments are "
+           "wrong.",
 };
 
-enum state { STATE_OPEN, STATE_COMPLETE, STATE_PREPARED, STATE_BEGUN, STATE_DAMAGED };
-static const char *const state_names[] = {"open", "complete", "prepared", "begun", "damaged"};
+enum state { STATE_OPEN, STATE_COMPLETE, STATE_COMPRESSED, STATE_PREPARED, STATE_BEGUN, STATE_DAMAGED };
+static const char *const state_names[] = {"open", "complete", "compressed", "prepared", "begun", "damaged"};
 
 struct segment {
-    char name[PIT_JOURNAL_NAME_BYTES];
+    char name[PIT_COMPRESSED_NAME_BYTES];
     uint64_t number; /* of the first block; 0: prepared */
     enum state state;
     const char *why; /* it is damaged; NULL */
@@ -73,7 +74,8 @@ struct segment {
 
 struct listing {
     const char *directory;
-    const struct pit_disk *disk;
+    struct pit_unpack unpack;
+    const struct pit_disk *disk; /* on which compressed segments look like others */
     struct segment *segments;
     uint32_t count;
     uint32_t room;
@@ -267,11 +269,17 @@ static bool look(struct listing *listing, struct segment *segment, bool last)
     if (file == -ENOENT) /* a live journal: what was prepared is in use by now */
         return false;
     if (file < 0) {
-        damage(segment, strerror(-file));
+        damage(segment, file == -EBADMSG ? "its compressed form cannot be unpacked" : strerror(-file));
         return true;
     }
-    int64_t bytes = listing->disk->size(listing->disk->context, file);
+    const struct pit_compressed *compressed = pit_unpack_compressed(&listing->unpack, file);
+    int64_t bytes =
+        compressed ? (int64_t)pit_compressed_file_bytes(compressed) : listing->disk->size(listing->disk->context, file);
     segment->bytes = bytes < 0 ? 0 : (uint64_t)bytes;
+    if (compressed) {
+        pit_compressed_name(segment->name, segment->number);
+        segment->state = STATE_COMPRESSED;
+    }
     if (segment->number)
         look_inside(listing, segment, file, last);
     listing->disk->close(listing->disk->context, file);
@@ -284,7 +292,7 @@ static void check_order(struct listing *listing)
     for (uint32_t i = 0; i + 1 < listing->count; i++) {
         struct segment *segment = &listing->segments[i];
         const struct segment *next = &listing->segments[i + 1];
-        if (segment->state != STATE_COMPLETE || next->number == 0)
+        if ((segment->state != STATE_COMPLETE && segment->state != STATE_COMPRESSED) || next->number == 0)
             continue;
         if (next->number != segment->after.number)
             damage(segment,
@@ -315,8 +323,10 @@ static int list(struct listing *listing)
         if (listing->segments[i].number)
             last = listing->segments[i].number;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < listing->count; i++)
-        if (look(listing, &listing->segments[i], listing->segments[i].number == last))
+    for (uint32_t i = 0; i < listing->count; i++) /* one that is there in both forms is listed twice */
+        if ((listing->segments[i].number == 0 || kept == 0 ||
+             listing->segments[i].number != listing->segments[kept - 1].number) &&
+            look(listing, &listing->segments[i], listing->segments[i].number == last))
             listing->segments[kept++] = listing->segments[i];
     listing->count = kept;
     check_order(listing);
@@ -335,7 +345,7 @@ struct totals {
 static void print_text(const struct segment *segment)
 {
     char times[2][PIT_JOURNAL_TIME_BYTES];
-    printf("%-28s ", segment->name);
+    printf("%-32s ", segment->name);
     if (segment->commands)
         printf("%12lu %12lu %12lu  %-30s  %-30s ", segment->first_sequence,
                segment->first_sequence + segment->commands - 1, segment->commands,
@@ -405,6 +415,8 @@ static void print_totals(const struct totals *totals, bool as_json)
     printf(", %lu of %lu bytes in use", totals->used, totals->bytes);
     if (totals->damaged)
         printf(", %lu damaged", totals->damaged);
+    if (totals->first_sequence > 1)
+        printf("; what came before was removed, or is missing");
     fputc('\n', stdout);
 }
 
@@ -412,7 +424,7 @@ static int print(const struct listing *listing, bool as_json)
 {
     struct totals totals = {0};
     if (!as_json)
-        printf("%-28s %12s %12s %12s  %-30s  %-30s %12s %12s  %s\n", "segment", "first", "last", "commands",
+        printf("%-32s %12s %12s %12s  %-30s  %-30s %12s %12s  %s\n", "segment", "first", "last", "commands",
                "first time", "last time", "used", "bytes", "state");
     int broken = 0;
     for (uint32_t i = 0; i < listing->count && !broken; i++) {
@@ -435,8 +447,11 @@ int pit_journal_tool_ls(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments))
         return 2;
     pit_journal_tool_ignore_pipe();
-    struct listing listing = {.directory = arguments.directory, .disk = pit_disk_machine()};
+    struct listing listing = {.directory = arguments.directory};
+    pit_unpack_init(&listing.unpack, pit_disk_machine());
+    listing.disk = &listing.unpack.layer.disk;
     int status = list(&listing) < 0 ? 1 : print(&listing, arguments.json);
+    pit_unpack_end(&listing.unpack);
     free(listing.segments);
     free(listing.block);
     return status;

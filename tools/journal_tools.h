@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "book/command.h"
+#include "journal/reader.h"
 
 #define PIT_JOURNAL_TIME_BYTES 40u
 
@@ -43,6 +44,19 @@ void pit_journal_symbols_see(struct pit_journal_symbols *symbols, const struct p
 /* The symbol's, or NULL. */
 const struct pit_symbol_definition *pit_journal_symbols_find(const struct pit_journal_symbols *symbols,
                                                              uint32_t symbol);
+
+/* Where a journal begins. */
+struct pit_journal_beginning {
+    uint64_t block, sequence; /* the first there are */
+    uint64_t snapshot;        /* a good snapshot of this sequence stands for what was removed before; 0 = nothing was */
+};
+
+/* Opens a journal at its first segment. When that is not the first of all, and a good snapshot stands for what is
+ * missing, reading begins with what is there, and symbols (may be NULL) gets the definitions of that snapshot. Without
+ * one it is damage, which the first read tells. Errors as pit_journal_reader_open. */
+int pit_journal_tool_open(struct pit_journal_reader **reader, const char *directory,
+                          struct pit_journal_symbols *symbols, struct pit_journal_beginning *beginning,
+                          struct pit_error *error);
 
 /* A command taken apart: the fields that its kind uses, and any other that is not zero, so that two commands whose
  * fields are the same are the same. Prices and quantities stand there twice: as decimal text where the symbol is known,

@@ -83,13 +83,13 @@ static void count_record(struct counts *counts, const struct pit_journal_record 
     }
 }
 
-static void print_counts(const struct counts *counts)
+static void print_counts(const struct counts *counts, const struct pit_journal_beginning *beginning)
 {
     static const char *const names[] = {"unknown", "new", "cancel", "reduce", "replace", "symbol", "state"};
     char times[2][PIT_JOURNAL_TIME_BYTES];
     printf("commands  %lu", counts->commands);
     if (counts->commands)
-        printf(", sequence 1 to %lu", counts->commands);
+        printf(", sequence %lu to %lu", beginning->sequence, beginning->sequence + counts->commands - 1);
     fputs("\n         ", stdout);
     for (uint32_t kind = 1; kind <= PIT_COMMAND_STATE; kind++)
         printf(" %s %lu%s", names[kind], counts->kinds[kind], kind < PIT_COMMAND_STATE ? "," : "");
@@ -106,10 +106,16 @@ static void print_counts(const struct counts *counts)
         printf("          not rising throughout: sequence %lu is earlier than the one before\n", counts->earlier_at);
 }
 
-static void print_end(const struct pit_journal_end *end)
+static void print_end(const struct pit_journal_end *end, const struct pit_journal_beginning *beginning)
 {
-    printf("journal   %lu block%s in %lu segment%s, every one whole\n", end->blocks, end->blocks == 1 ? "" : "s",
-           end->segments, end->segments == 1 ? "" : "s");
+    const uint64_t blocks = end->blocks - beginning->block + 1;
+    printf("journal   %lu block%s in %lu segment%s, every one whole\n", blocks, blocks == 1 ? "" : "s", end->segments,
+           end->segments == 1 ? "" : "s");
+    if (beginning->snapshot)
+        printf(
+            "          what came before sequence %lu was removed; the snapshot of sequence %lu, which is good, stands "
+            "for it\n",
+            beginning->sequence, beginning->snapshot);
     if (end->torn_bytes)
         printf("          then %lu bytes of a torn tail at %020lu.journal, offset %lu: an unfinished write, no "
                "damage;\n          the next start cuts it off\n",
@@ -127,7 +133,8 @@ static void show_progress(const struct pit_journal_reader *reader, bool done)
     fflush(stderr);
 }
 
-static int verify(const struct arguments *arguments, struct pit_journal_reader *reader)
+static int verify(const struct arguments *arguments, struct pit_journal_reader *reader,
+                  const struct pit_journal_beginning *beginning)
 {
     struct counts counts = {0};
     struct pit_journal_record record;
@@ -147,12 +154,12 @@ static int verify(const struct arguments *arguments, struct pit_journal_reader *
     if (more < 0) {
         fprintf(stderr, TOOL ": %s\n", error.text);
         puts("before the damage:");
-        print_counts(&counts);
+        print_counts(&counts, beginning);
         printf("damaged commands %lu\n", counts.commands);
     } else if (!arguments->quiet) {
         struct pit_journal_end end = pit_journal_reader_end(reader);
-        print_end(&end);
-        print_counts(&counts);
+        print_end(&end, beginning);
+        print_counts(&counts, beginning);
         printf("sound commands %lu torn-bytes %lu\n", counts.commands, end.torn_bytes);
     }
     int written = pit_journal_tool_flush(TOOL, 0);
@@ -166,12 +173,13 @@ int pit_journal_tool_verify(int argc, char **argv)
         return 2;
     struct pit_journal_reader *reader = NULL;
     struct pit_error error = {0};
-    if (pit_journal_reader_open(&reader, pit_disk_machine(), arguments.directory, &error) < 0) {
+    struct pit_journal_beginning beginning;
+    if (pit_journal_tool_open(&reader, arguments.directory, NULL, &beginning, &error) < 0) {
         fprintf(stderr, TOOL ": %s\n", error.text);
         return 2;
     }
     pit_journal_tool_ignore_pipe();
-    int status = verify(&arguments, reader);
+    int status = verify(&arguments, reader, &beginning);
     pit_journal_reader_close(reader);
     return status;
 }

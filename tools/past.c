@@ -111,6 +111,7 @@ int pit_past_replay(struct pit_past *past, const char *directory, struct pit_rep
         options->markets_count = 1;
         options->from = past->from.sequence;
         options->from_command = past->from.command;
+        options->from_block = past->from.block;
         code = pit_replay(pit_disk_machine(), directory, options, result, error);
         if (code != -ESTALE || past->wanted)
             return code;

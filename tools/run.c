@@ -19,7 +19,7 @@
 #define DEMO_SECONDS 10u
 #define DEMO_SECONDS_MAX 86400u
 
-enum { KEY_DATA = 256, KEY_LISTEN, KEY_SYMBOL, KEY_THREADS, KEY_MATCHERS, KEY_DEMO, KEY_SYNC };
+enum { KEY_DATA = 256, KEY_LISTEN, KEY_SYMBOL, KEY_THREADS, KEY_MATCHERS, KEY_DEMO, KEY_SYNC, KEY_SNAPSHOT_EVERY };
 
 static const struct argp_option options[] = {
     {"config", 'c', "FILE", 0, "Configuration (YAML); the options below override it", 0},
@@ -38,6 +38,8 @@ static const struct argp_option options[] = {
      "auto: O_DIRECT|O_DSYNC where the file system allows it, else fdatasync; data: fdatasync; never: nothing is "
      "durable, for benches only [auto]",
      0},
+    {"snapshot-every", KEY_SNAPSHOT_EVERY, "N", 0, "Write a snapshot each N commands, for quick starts; 0: none [0]",
+     0},
     {"demo", KEY_DEMO, "SECONDS", OPTION_ARG_OPTIONAL,
      "Run a demonstration on a temporary directory, with order flow of its own, and prove it by replay [10]", 0},
     {"quiet", 'q', NULL, 0, "No status lines", 0},
@@ -52,6 +54,8 @@ struct arguments {
     struct pit_config_symbol symbols[ARGUMENTS_MAX];
     uint32_t symbols_count;
     uint32_t matchers;
+    uint64_t snapshot_every;
+    bool snapshot_every_given;
     uint32_t demo_seconds;
     bool demo, quiet;
 };
@@ -98,6 +102,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_SYNC:
         arguments->sync = text;
+        return 0;
+    case KEY_SNAPSHOT_EVERY:
+        arguments->snapshot_every = pit_argument_number(state, "snapshot-every", text, 0, UINT64_MAX);
+        arguments->snapshot_every_given = true;
         return 0;
     case KEY_DEMO:
         arguments->demo = true;
@@ -201,7 +209,9 @@ int pit_run_watch(struct pit_pipeline *pipeline, struct pit_status *status, cons
             return error->code ? error->code : -EIO;
         tell_alarm(status);
         now = pit_status_now_ns();
-        char line[PIT_STATUS_BYTES];
+        char line[PIT_STATUS_BYTES], warning[PIT_SNAPSHOTS_WARNING_BYTES];
+        if (pit_pipeline_warning(pipeline, warning))
+            printf("%s\n", warning);
         if (now >= next_ns) {
             if (pit_status_line(status, line) && !quiet)
                 printf("%s\n", line);
@@ -314,6 +324,10 @@ static void override(struct pit_config_text *text, struct arguments *arguments)
         text->matchers = arguments->matchers;
     if (arguments->sync)
         text->journal.sync = arguments->sync;
+    if (arguments->snapshot_every_given) {
+        text->snapshots.every = arguments->snapshot_every;
+        text->snapshot_every = 0;
+    }
 }
 
 /* Nobody asked for the default port: where it is taken, by a second pipeline say, the Unix socket has to do. */

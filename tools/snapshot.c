@@ -54,12 +54,13 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "DIR",
-    .doc =
-        "Write a snapshot of the state that the journal in DIR comes to, into DIR. The journal is only read, from its "
-        "beginning, and applied from the newest good snapshot on; DIR may be in use by a running pipeline.\v"
-        "The digests in the journal are compared on the way: a state that is not the live run's is not written. A "
-        "snapshot that is damaged is passed over with a warning. pitline replay --from-snapshot begins with one.\n\n"
-        "Exit status: 0 there is a snapshot of that sequence; 1 there is not, and why; 2 the arguments are wrong.",
+    .doc = "Write a snapshot of the state that the journal in DIR comes to, into DIR. The journal is only read and "
+           "applied, "
+           "from the newest good snapshot on; DIR may be in use by a running pipeline.\v"
+           "The digests in the journal are compared on the way: a state that is not the live run's is not written. A "
+           "snapshot that is damaged is passed over with a warning. pitline run and replay --from-snapshot begin with "
+           "one.\n\n"
+           "Exit status: 0 there is a snapshot of that sequence; 1 there is not, and why; 2 the arguments are wrong.",
 };
 
 struct tool {

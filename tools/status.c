@@ -34,6 +34,14 @@ void pit_status_init(struct pit_status *status, const struct pit_pipeline *pipel
     pit_pipeline_look(pipeline, &status->before);
 }
 
+static uint64_t age_s(uint64_t utc_ns)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now_s = (uint64_t)now.tv_sec, then_s = utc_ns / 1000000000u;
+    return now_s > then_s ? now_s - then_s : 0;
+}
+
 /* The figures between two looks, as a line. */
 static void format(const struct pit_pipeline_figures *now, const struct pit_pipeline_figures *before, uint64_t ns,
                    double at, char line[PIT_STATUS_BYTES])
@@ -52,6 +60,13 @@ static void format(const struct pit_pipeline_figures *now, const struct pit_pipe
         100.0 * (double)now->input_used / (double)now->input_slots,
         100.0 * (double)now->output_used / (double)now->output_slots,
         (double)(now->journal.bytes - before->journal.bytes) / 1e6 / seconds, (unsigned long long)now->sessions);
+    if (now->snapshots.sequence && used < PIT_STATUS_BYTES)
+        used += (size_t)snprintf(line + used, PIT_STATUS_BYTES - used, "  snapshot %llu, %llu s old",
+                                 (unsigned long long)now->snapshots.sequence,
+                                 (unsigned long long)age_s(now->snapshots.created_ns));
+    if (now->snapshots.failed && used < PIT_STATUS_BYTES)
+        used += (size_t)snprintf(line + used, PIT_STATUS_BYTES - used, ", %llu failed",
+                                 (unsigned long long)now->snapshots.failed);
     uint64_t rejects = now->rejects - before->rejects + now->rejects_early - before->rejects_early;
     if (rejects > 0 && used < PIT_STATUS_BYTES)
         used += (size_t)snprintf(line + used, PIT_STATUS_BYTES - used, "  rejects %llu", (unsigned long long)rejects);

@@ -6,7 +6,7 @@
 
 #include "stages/pipeline.h"
 
-#define PIT_STATUS_BYTES 400
+#define PIT_STATUS_BYTES 464
 
 struct pit_status {
     const struct pit_pipeline *pipeline;

@@ -36,8 +36,8 @@ def kill_in_the_start(dice, directory, name):
 
 
 def kill_under_load(dice, directory, name, acks, full_speed):
-    with pitline.Pipeline("--threads", dice.choice(["shared", "dedicated"]), directory=directory,
-                          name=name) as pipeline:
+    with pitline.Pipeline("--threads", dice.choice(["shared", "dedicated"]), "--snapshot-every",
+                          dice.choice(["0", "2000", "20000"]), directory=directory, name=name) as pipeline:
         before = size(acks)
         rate = [] if full_speed else ["--rate", dice.choice(["500", "2000", "20000"])]
         load = subprocess.Popen([pitline.BINARY, "load", "--address", pipeline.socket, "--flow",

@@ -143,7 +143,7 @@ static void config_says_all_about_threads_journal_and_limits(void **state)
                                 "market_data: {readable_by: group}\n"
                                 "limits: {rate: 5, heartbeat_ms: 0, drain_ms: 77}\n"
                                 "statistics_ms: 250\n"
-                                "snapshot_every: 1000000\n");
+                                "snapshots: {every: 1000000, seconds: 600, keep: 5, old_segments: compress}\n");
     const struct pit_pipeline_config *pipeline = &loaded.config.pipeline;
     assert_int_equal(pipeline->threads, PIT_THREADS_GROUPS);
     assert_int_equal(pipeline->wait, PIT_WAIT_YIELD);
@@ -168,6 +168,15 @@ static void config_says_all_about_threads_journal_and_limits(void **state)
     assert_int_equal(pipeline->limits.heartbeat_ms, 0);
     assert_int_equal(loaded.config.drain_ms, 77);
     assert_int_equal(loaded.config.statistics_ms, 250);
+    assert_int_equal(pipeline->snapshots.every, 1000000);
+    assert_int_equal(pipeline->snapshots.seconds, 600);
+    assert_int_equal(pipeline->snapshots.keep, 5);
+    assert_int_equal(pipeline->snapshots.old_segments, PIT_OLD_SEGMENTS_COMPRESS);
+    unload(&loaded);
+    loaded = load("snapshot_every: 5000\n");
+    assert_int_equal(loaded.config.pipeline.snapshots.every, 5000);
+    assert_int_equal(loaded.config.pipeline.snapshots.seconds, 0);
+    assert_int_equal(loaded.config.pipeline.snapshots.keep, PIT_SNAPSHOTS_KEEP_DEFAULT);
     unload(&loaded);
 }
 
@@ -229,6 +238,12 @@ static void config_refuses_values_out_of_range_where_they_stand(void **state)
     refused("journal:\n  sync: always\n", 2, 9, "none of: auto, data, never");
     refused("limits:\n  sessions: 5000\n", 2, 13, "out of range");
     refused("statistics_ms: 0\n", 1, 16, "out of range");
+    refused("snapshots:\n  keep: 0\n", 2, 9, "0 is out of range: 1 to 1000");
+    refused("snapshots:\n  seconds: 99999999\n", 2, 12, "out of range");
+    refused("snapshots:\n  every: 5\n  old_segments: burn\n", 3, 17, "none of: keep, compress, remove");
+    refused("snapshots:\n  old_segments: compress\n", 2, 17, "say every or seconds");
+    refused("snapshots: {every: 5, keep: 1, old_segments: remove}\n", 1, 29, "keep at least 2");
+    refused("snapshots: {every: 5}\nsnapshot_every: 5\n", 2, 17, "say one of the two");
     refused("limits:\n  outbox_bytes: 65536\n", 2, 17, "at least 1048576, or requests of at most 512");
     refused("limits:\n  requests: 8193\n", 2, 13, "at least 1048704");
     struct loaded loaded = load("limits: {outbox_bytes: 65536, requests: 512}\n");
