@@ -26,7 +26,7 @@ struct pit_walk {
     const struct pit_command *next; /* peeked at; NULL: not yet */
     struct pit_arena *arena;
     struct pit_market *market;
-    uint64_t sequence, time_ns;
+    uint64_t sequence, time_ns, block; /* of the last command applied */
     uint64_t counted; /* events before this one are delivered */
     const struct pit_command *command;
     void (*event)(void *context, const struct pit_command *command, const struct pit_event *event);
@@ -92,11 +92,12 @@ static int renew_market(struct pit_walk *walk, struct pit_error *error)
 }
 
 /* The market is what it was after that command. */
-static void stand(struct pit_walk *walk, uint64_t sequence, uint64_t time_ns)
+static void stand(struct pit_walk *walk, uint64_t sequence, uint64_t time_ns, uint64_t block)
 {
     const uint64_t first = 1 + pit_market_event_digest(walk->market).events_count;
     walk->sequence = sequence;
     walk->time_ns = time_ns;
+    walk->block = block;
     walk->counted = first;
     walk->look_at = sequence + PIT_WALK_EVERY_MIN;
     walk->sink = (struct pit_event_sink){.slots = walk->slots,
@@ -220,6 +221,7 @@ static void take_checkpoint(struct pit_walk *walk, uint32_t place)
         walk->statistics.distance *= 2;
         return;
     }
+    taken.block = walk->block;
     memmove(walk->checkpoints + place + 1, walk->checkpoints + place, (walk->checkpoints_count - place) * sizeof taken);
     walk->checkpoints[place] = taken;
     walk->checkpoints_count++;
@@ -256,6 +258,7 @@ static void apply(struct pit_walk *walk, const struct pit_command *command)
     deliver(walk);
     walk->sequence = command->sequence;
     walk->time_ns = command->time_ns;
+    walk->block = walk->record.block;
     walk->next = NULL;
     walk->statistics.applied++;
     if (walk->sequence >= walk->look_at)
@@ -300,7 +303,7 @@ static int load(struct pit_walk *walk, const struct pit_snapshot_header *found, 
     if (code == 0)
         code = seek(walk, header.sequence, header.command, error);
     if (code == 0)
-        stand(walk, header.sequence, header.time_ns);
+        stand(walk, header.sequence, header.time_ns, header.block);
     return code;
 }
 
@@ -345,7 +348,10 @@ static int restore(struct pit_walk *walk, const struct pit_checkpoint *checkpoin
         code = seek(walk, checkpoint ? checkpoint->sequence : 0, 0, error);
     if (code)
         return code;
-    stand(walk, checkpoint ? checkpoint->sequence : 0, checkpoint ? checkpoint->time_ns : 0);
+    if (checkpoint)
+        stand(walk, checkpoint->sequence, checkpoint->time_ns, checkpoint->block);
+    else
+        stand(walk, 0, 0, 0);
     walk->statistics.restored += checkpoint != NULL;
     return 0;
 }
@@ -400,7 +406,7 @@ int pit_walk_open(struct pit_walk **result, const struct pit_walk_options *optio
         pit_walk_close(walk);
         return code;
     }
-    stand(walk, 0, 0);
+    stand(walk, 0, 0, 0);
     *result = walk;
     return 0;
 }

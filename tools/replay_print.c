@@ -288,7 +288,7 @@ void pit_book_print(FILE *file, const struct pit_book *book, uint64_t sequence, 
 }
 
 static void side_json_print(FILE *file, struct pit_json *json, const struct pit_book *book, enum pit_side side,
-                            uint64_t sequence, uint64_t depth)
+                            uint64_t sequence, uint64_t depth, const char *in)
 {
     const struct pit_symbol_definition *definition = pit_book_definition(book);
     struct ladder ladder = {.depth = depth};
@@ -303,16 +303,18 @@ static void side_json_print(FILE *file, struct pit_json *json, const struct pit_
         add_price(json, "price", ladder.levels[i].price, definition);
         pit_json_text(json, "quantity", format_lots(text, ladder.levels[i].quantity, definition));
         pit_json_unsigned(json, "orders", ladder.levels[i].orders);
+        if (in)
+            pit_json_text(json, "in", in);
         pit_json_end(json, file);
     }
     free(ladder.levels);
 }
 
 void pit_book_json_print(FILE *file, struct pit_json *json, const struct pit_book *book, uint64_t sequence,
-                         uint64_t depth)
+                         uint64_t depth, const char *in)
 {
-    side_json_print(file, json, book, PIT_SIDE_BUY, sequence, depth);
-    side_json_print(file, json, book, PIT_SIDE_SELL, sequence, depth);
+    side_json_print(file, json, book, PIT_SIDE_BUY, sequence, depth, in);
+    side_json_print(file, json, book, PIT_SIDE_SELL, sequence, depth, in);
 }
 
 void pit_symbols_print(FILE *file, const struct pit_market *market)

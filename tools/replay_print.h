@@ -27,9 +27,10 @@ void pit_replay_verified_print(FILE *file, const struct pit_replay_result *resul
 /* The book as a ladder: depth levels of each side (0 = all), each with its total quantity and number of orders. */
 void pit_book_print(FILE *file, const struct pit_book *book, uint64_t sequence, uint64_t time_ns, uint64_t depth);
 
-/* The same as lines of JSON, one a level: all bids, then all asks, best first. */
+/* The same as lines of JSON, one a level: all bids, then all asks, best first. in: of which of several books it is the
+ * level, NULL where there is one only. */
 void pit_book_json_print(FILE *file, struct pit_json *json, const struct pit_book *book, uint64_t sequence,
-                         uint64_t depth);
+                         uint64_t depth, const char *in);
 
 /* The names of the symbols, on one line. */
 void pit_symbols_print(FILE *file, const struct pit_market *market);
