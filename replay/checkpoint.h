@@ -18,8 +18,8 @@ struct pit_checkpoint {
     uint64_t block;    /* of the journal, that holds it; the caller's */
 };
 
-/* Keeps the market's state after the command with that sequence (at least 1) and time; block is left to the caller. 0; -ENOSPC: it takes more than
- * bytes_max; -ENOMEM. After an error the checkpoint holds nothing. */
+/* Keeps the market's state after the command with that sequence (at least 1) and time; block is left to the caller. 0;
+ * -ENOSPC: it takes more than bytes_max; -ENOMEM. After an error the checkpoint holds nothing. */
 int pit_checkpoint_take(struct pit_checkpoint *checkpoint, struct pit_market *market, uint64_t sequence,
                         uint64_t time_ns, size_t bytes_max, struct pit_error *error);
 

@@ -27,7 +27,7 @@ struct pit_walk {
     struct pit_arena *arena;
     struct pit_market *market;
     uint64_t sequence, time_ns, block; /* of the last command applied */
-    uint64_t counted; /* events before this one are delivered */
+    uint64_t counted;                  /* events before this one are delivered */
     const struct pit_command *command;
     void (*event)(void *context, const struct pit_command *command, const struct pit_event *event);
     void *event_context;
