@@ -249,6 +249,7 @@ static int commands_record(struct replay *replay, const struct pit_journal_recor
     int code = skip_known(replay, record, &at, error);
     if (code)
         return code;
+    const bool limited = options->until || options->until_ns;
     uint32_t ahead = at;
     for (uint32_t i = 0; i < PREFETCH_AHEAD; i++)
         pit_journal_record_command(record, &ahead);
@@ -256,7 +257,7 @@ static int commands_record(struct replay *replay, const struct pit_journal_recor
         uint64_t sequence = command->sequence;
         if ((code = step(replay, record, sequence, error)))
             return code;
-        if (sequence > replay->until || command->time_ns > replay->until_ns) {
+        if (limited && (sequence > replay->until || command->time_ns > replay->until_ns)) {
             replay->until_reached = true;
             return 0;
         }
