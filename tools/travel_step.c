@@ -145,6 +145,8 @@ static int move_to(struct step *step, const struct pit_moment *moment, struct pi
     const int code = pit_travel_to(step->walk, moment, error);
     if (code < 0)
         return code;
+    if (code == 1 && moment->sequence != UINT64_MAX)
+        refuse(step, "the journal ends before that");
     tell_place(step, false);
     return 0;
 }

@@ -128,6 +128,9 @@ def snapshots_are_used_and_bad_ones_passed_over():
 
 
 def mistakes_are_told_and_the_rest_goes_on():
+    output, errors = step(["goto %d" % (COMMANDS + 1)], "--json", status=1)
+    told = [json.loads(line) for line in output.splitlines()]
+    assert told[1] == {"error": "the journal ends before that"} and told[2]["at"] == COMMANDS, told
     output, errors = step(["what", "next x", "back -1", "goto", "goto nowhere", "book", "book NOPE", "order", "order x",
                            "order 1:0", "a b c d", "next " + "9" * 300, "where"], status=1)
     assert output.count("at the beginning") == 2 and len(errors.splitlines()) == 12, errors
@@ -150,6 +153,38 @@ def damage_is_told_where_it_is_met():
         output, errors = tap.run(PITLINE, "replay", os.path.join(directory, "journal"), "--step", feed="next\ngoto end\nnext\n",
                                  status=1)
         assert path in errors and "damaged" in errors and "at 1 of" in output, errors
+
+
+def journal_being_written_is_followed():
+    with tempfile.TemporaryDirectory(prefix="pit-step-") as directory:
+        writer = subprocess.Popen([MAKE_JOURNAL, directory, "300000"])
+        journal = os.path.join(directory, "journal")
+        while writer.poll() is None and not os.path.exists(os.path.join(journal, "%020d.journal" % 1)):
+            pass
+        process = subprocess.Popen([PITLINE, "replay", journal, "--step", "--json"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True)
+
+        def ask(command):
+            process.stdin.write(command + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        assert json.loads(process.stdout.readline())["at"] == 0
+        at = rounds = 0
+        while at < 300000:
+            running = writer.poll() is None
+            told = ask("goto end")
+            assert told["at"] >= at, told
+            at = told["at"]
+            if at > 100:
+                assert ask("back 100")["at"] == at - 100
+                assert ask("goto %d" % at) == told
+            rounds += 1
+            assert running or at == 300000, told
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0 and writer.wait(timeout=60) == 0
+        process.stdout.close()
+        print("# %d looks while it was written" % rounds)
 
 
 def terminal_gets_a_prompt_and_may_repeat():
@@ -177,4 +212,5 @@ with tempfile.TemporaryDirectory(prefix="pit-step-") as place:
     JOURNAL = os.path.join(place, "journal")
     tap.main(every_place_is_that_of_a_replay, next_prints_what_cat_and_events_print, order_is_told_up_to_here,
              book_is_that_of_a_replay, memory_for_stepping_back_is_bounded, snapshots_are_used_and_bad_ones_passed_over,
-             mistakes_are_told_and_the_rest_goes_on, damage_is_told_where_it_is_met, terminal_gets_a_prompt_and_may_repeat)
+             mistakes_are_told_and_the_rest_goes_on, damage_is_told_where_it_is_met,
+             journal_being_written_is_followed, terminal_gets_a_prompt_and_may_repeat)
