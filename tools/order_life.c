@@ -214,30 +214,31 @@ static void changed(struct pit_order_life *life, const struct pit_event *event)
         ended(life, order);
 }
 
-/* The order that a refused command is about: it is named by its order id, or by a client id that a live one has. */
-static bool refusal_is_its(const struct pit_order_life *life, const struct pit_event *event)
+/* Whether a refused command is about the order: it names it by its order id, or by a client id that a live one has.
+ * *order_id: the order's, 0 where it is none: a new one that was not let in. */
+static bool refusal_is_its(const struct pit_order_life *life, const struct pit_event *event, uint64_t *order_id)
 {
-    const bool is_new = pit_event_rejected_kind(event) == PIT_COMMAND_NEW;
-    if (life->name.order_id == 0) {
-        if (event->account == life->name.account && event->client_id == life->name.client_id)
-            return true;
-        return !is_new && event->order_id && find(life, event->order_id);
-    }
-    if (is_new)
-        return false;
+    const struct pit_order_name *name = &life->name;
+    *order_id = event->order_id;
+    if (pit_event_rejected_kind(event) == PIT_COMMAND_NEW)
+        return name->order_id == 0 && is_named(name, 0, event->account, event->client_id);
     if (event->order_id)
-        return event->order_id == life->name.order_id;
-    for (uint32_t i = 0; i < life->count; i++)
-        if (event->client_id && life->alive[i].client_id == event->client_id &&
-            life->alive[i].account == event->account && life->alive[i].symbol == event->symbol)
-            return true;
-    return false;
+        return name->order_id ? event->order_id == name->order_id : find(life, event->order_id) != NULL;
+    for (uint32_t i = 0; event->client_id && i < life->count; i++) {
+        const struct pit_life_order *order = &life->alive[i];
+        if (order->client_id != event->client_id || order->account != event->account || order->symbol != event->symbol)
+            continue;
+        *order_id = order->order_id;
+        return true;
+    }
+    return name->order_id == 0 && is_named(name, 0, event->account, event->client_id);
 }
 
 void pit_order_life_event(struct pit_order_life *life, const struct pit_command *command, const struct pit_event *event)
 {
     const struct pit_order_name *name = &life->name;
     const bool named = is_named(name, event->order_id, event->account, event->client_id);
+    uint64_t order_id;
     life->printer.sequence = command->sequence;
     life->printer.time_ns = command->time_ns;
     if (command->sequence == name->order_id) {
@@ -263,8 +264,8 @@ void pit_order_life_event(struct pit_order_life *life, const struct pit_command 
             changed(life, event);
         break;
     case PIT_EVENT_REJECTED:
-        if (refusal_is_its(life, event))
-            pit_life_print_refused(&life->printer, event, definition_of(life, event->symbol));
+        if (refusal_is_its(life, event, &order_id))
+            pit_life_print_refused(&life->printer, event, order_id, definition_of(life, event->symbol));
         break;
     default:
         break;

@@ -49,8 +49,11 @@ static void begin(struct pit_life_printer *printer, const struct pit_life_order 
         pit_json_unsigned(line, "client_id", order->client_id);
     } else {
         char time_text[PIT_JOURNAL_TIME_BYTES];
-        fprintf(printer->file, "%10lu  %s  order %lu  %-9s  ", printer->sequence,
-                pit_journal_time(time_text, printer->time_ns), order->order_id, what);
+        char id_text[24] = "-";
+        if (order->order_id)
+            snprintf(id_text, sizeof id_text, "%lu", order->order_id);
+        fprintf(printer->file, "%10lu  %s  order %s  %-9s  ", printer->sequence,
+                pit_journal_time(time_text, printer->time_ns), id_text, what);
     }
 }
 
@@ -200,10 +203,10 @@ void pit_life_print_changed(struct pit_life_printer *printer, const struct pit_l
     end(printer);
 }
 
-void pit_life_print_refused(struct pit_life_printer *printer, const struct pit_event *event,
+void pit_life_print_refused(struct pit_life_printer *printer, const struct pit_event *event, uint64_t order_id,
                             const struct pit_symbol_definition *definition)
 {
-    const struct pit_life_order named = {.order_id = event->order_id,
+    const struct pit_life_order named = {.order_id = order_id,
                                          .client_id = event->client_id,
                                          .account = event->account,
                                          .symbol = event->symbol,

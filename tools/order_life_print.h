@@ -54,8 +54,9 @@ void pit_life_print_traded(struct pit_life_printer *printer, const struct pit_li
 void pit_life_print_changed(struct pit_life_printer *printer, const struct pit_life_order *order,
                             const struct pit_event *event);
 
-/* definition: of the symbol that the command named, NULL where there is none. */
-void pit_life_print_refused(struct pit_life_printer *printer, const struct pit_event *event,
+/* order_id: the order it is about, 0 where there is none. definition: of the symbol that the command named, NULL where
+ * there is none. */
+void pit_life_print_refused(struct pit_life_printer *printer, const struct pit_event *event, uint64_t order_id,
                             const struct pit_symbol_definition *definition);
 
 /* It has nothing left, or rests with so much before it at its price. */

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 
+import journal_file
 import tap
 from tap import digests
 
@@ -215,6 +216,31 @@ def order_that_is_none_is_told_why():
     assert "the last one here is 500" in replay("--order", 501, "--until", 500, status=1)[1]
 
 
+def refusals_by_client_id_are_told_too():
+    new, cancel, replace = 1, 2, 4
+    order = {"account": 7, "client_id": 55, "quantity": 5, "price": 100}
+    with tempfile.TemporaryDirectory(prefix="pit-travel-") as directory:
+        journal = os.path.join(directory, "journal")
+        writer = journal_file.Writer(journal)
+        writer.write(journal_file.command(5, journal_file.definition(b"ABC")), journal_file.command(new, **order),
+                     journal_file.command(replace, **dict(order, price=1 << 40)), journal_file.command(new, **order),
+                     journal_file.command(cancel, account=8, client_id=55),
+                     journal_file.command(cancel, account=7, client_id=55),
+                     journal_file.command(cancel, account=7, client_id=55), journal_file.command(new, **order))
+        told = {}
+        for name, wanted in (("--order", 2), ("--client-order", "7:55")):
+            output, _ = tap.run(PITLINE, "replay", journal, name, wanted, "--json")
+            told[name] = [(line["sequence"], line["order_id"], line["what"], line.get("reason"), line.get("command"))
+                          for line in map(json.loads, output.splitlines()[:-1])]
+        life = [(2, 2, "entered", None, None), (3, 2, "refused", "price_out_of_band", "replace"),
+                (6, 2, "cancelled", "requested", None), (6, 2, "ended", None, None)]
+        assert told["--order"] == life, told
+        assert told["--client-order"] == life[:2] + [(4, 0, "refused", "duplicate_id", "new")] + life[2:] + [
+            (7, 0, "refused", "unknown_order", "cancel"), (8, 8, "entered", None, None), (8, 8, "stands", None, None)], told
+        text, _ = tap.run(PITLINE, "replay", journal, "--client-order", "7:55")
+        assert "order -  refused    new by account 7 in ABC (duplicate_id)" in text, text
+
+
 def life_from_a_snapshot_on_says_what_it_does_not_know():
     at = 20000
     whole, early = Lives(COMMANDS), Lives(at)
@@ -257,5 +283,5 @@ with tempfile.TemporaryDirectory(prefix="pit-travel-") as place:
     tap.main(until_a_time_is_until_the_last_command_not_later, until_a_time_uses_a_snapshot_not_later,
              wrong_moments_and_names_are_told, life_of_an_order_is_the_life_in_the_events,
              client_order_finds_all_with_the_id, standing_order_knows_how_many_are_before_it,
-             order_that_is_none_is_told_why, life_from_a_snapshot_on_says_what_it_does_not_know,
+             order_that_is_none_is_told_why, refusals_by_client_id_are_told_too, life_from_a_snapshot_on_says_what_it_does_not_know,
              book_as_json_is_the_book_printed)
