@@ -2,6 +2,7 @@
  * order_life_print.c's. */
 #include "tools/order_life.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,39 +302,37 @@ static void tell_standing(struct pit_order_life *life, const struct pit_life_ord
     pit_life_print_standing(&life->printer, order, ahead.orders, ahead.quantity);
 }
 
-static void tell_why_none(const struct pit_order_life *life, const char *tool, uint64_t sequence)
+static int say_why_none(const struct pit_order_life *life, uint64_t sequence, struct pit_error *why)
 {
     const struct pit_order_name *name = &life->name;
-    char what[96];
+    char what[96], reason[256];
     if (name->order_id)
         snprintf(what, sizeof what, "order %lu", name->order_id);
     else
         snprintf(what, sizeof what, "order of account %u with client id %lu", name->account, name->client_id);
-    fprintf(stderr, "%s: there is no %s: ", tool, what);
     if (name->order_id > sequence)
-        fprintf(stderr, "an order's id is the sequence of the command that made it, and the last one here is %lu\n",
-                sequence);
+        snprintf(reason, sizeof reason,
+                 "an order's id is the sequence of the command that made it, and the last one here is %lu", sequence);
     else if (name->order_id && life->refused_kind == PIT_COMMAND_NEW)
-        fprintf(stderr, "it was refused (%s)\n", pit_reason_name(life->refused_reason));
+        snprintf(reason, sizeof reason, "it was refused (%s)", pit_reason_name(life->refused_reason));
     else if (name->order_id && life->refused_kind)
-        fprintf(stderr, "the command with that sequence is a %s, not a new order\n",
-                pit_life_kind_name(life->refused_kind));
+        snprintf(reason, sizeof reason, "the command with that sequence is a %s, not a new order",
+                 pit_life_kind_name(life->refused_kind));
     else if (life->from)
-        fprintf(stderr,
-                "it does not rest in the snapshot of sequence %lu%s, so it had ended by then or never was; a replay "
-                "without --from-snapshot tells\n",
-                life->from, name->order_id ? "" : " nor came after it");
+        snprintf(reason, sizeof reason,
+                 "it does not rest in the snapshot of sequence %lu%s, so it had ended by then or never was; a replay "
+                 "without --from-snapshot tells",
+                 life->from, name->order_id ? "" : " nor came after it");
     else
-        fprintf(stderr, "no such order was accepted up to sequence %lu\n", sequence);
+        snprintf(reason, sizeof reason, "no such order was accepted up to sequence %lu", sequence);
+    return pit_error_set(why, -ENOENT, "there is no %s: %s", what, reason);
 }
 
-bool pit_order_life_end(struct pit_order_life *life, const char *tool, uint64_t sequence)
+int pit_order_life_end(struct pit_order_life *life, uint64_t sequence, struct pit_error *why)
 {
     for (uint32_t i = 0; i < life->count; i++)
         tell_standing(life, &life->alive[i]);
     if (life->no_memory)
-        fprintf(stderr, "%s: no memory for all the orders asked for: some are not told\n", tool);
-    else if (life->met == 0)
-        tell_why_none(life, tool, sequence);
-    return life->met > 0 && !life->no_memory;
+        return pit_error_set(why, -ENOMEM, "no memory for all the orders asked for: some are not told");
+    return life->met ? 0 : say_why_none(life, sequence, why);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "book/market.h"
+#include "pitline/error.h"
 #include "tools/json.h"
 
 struct pit_order_name {
@@ -37,8 +38,8 @@ void pit_order_life_begin(struct pit_order_life *life, const struct pit_market *
 void pit_order_life_event(struct pit_order_life *life, const struct pit_command *command,
                           const struct pit_event *event);
 
-/* After the last command, `sequence`: where those that live stand, or why there is no such order (on standard error,
- * led by `tool`). False: there is none, or memory ran out on the way. */
-bool pit_order_life_end(struct pit_order_life *life, const char *tool, uint64_t sequence);
+/* After the last command, `sequence`: where those that live stand. 0; -ENOENT: there is no such order, why says why;
+ * -ENOMEM: there are more than could be told. */
+int pit_order_life_end(struct pit_order_life *life, uint64_t sequence, struct pit_error *why);
 
 #endif

@@ -124,7 +124,10 @@ static bool tell(struct tool *tool, const struct pit_replay_result *result, bool
 {
     const struct pit_replay_arguments *arguments = &tool->arguments;
     const uint64_t from = tool->past.from.sequence;
-    bool found = !tool->life || pit_order_life_end(tool->life, "pitline replay", result->last_sequence);
+    struct pit_error why;
+    bool found = !tool->life || pit_order_life_end(tool->life, result->last_sequence, &why) == 0;
+    if (!found)
+        fprintf(stderr, "pitline replay: %s\n", why.text);
     struct pit_digest digest = pit_market_full_digest(tool->past.market);
     if (!arguments->json) {
         if (from)

@@ -23,6 +23,7 @@ struct step {
     uint64_t event_command; /* sequence of the last event's command, and the event's number in it */
     uint32_t event_number;
     bool prompt;
+    bool placed; /* the command in progress has told the place */
     bool failed; /* some command was wrong */
     bool over;
 };
@@ -73,6 +74,7 @@ static void tell_place(struct step *step, bool whole)
     const struct pit_digest digest = pit_market_event_digest(market);
     const uint64_t sequence = pit_walk_sequence(step->walk);
     char text[PIT_JOURNAL_TIME_BYTES];
+    step->placed = true;
     if (!step->options->json) {
         if (sequence)
             printf("at %lu of %s, %lu orders rest\n", sequence, pit_journal_time(text, pit_walk_time_ns(step->walk)),
@@ -229,10 +231,9 @@ static int tell_order(struct step *step, const struct pit_order_name *name, stru
             code = pit_walk_next(step->walk, error);
         pit_walk_listen(step->walk, NULL, NULL);
     }
-    if (code >= 0) {
-        fflush(stdout);
-        step->failed |= !pit_order_life_end(life, TOOL, here);
-    }
+    struct pit_error why;
+    if (code >= 0 && pit_order_life_end(life, here, &why))
+        refuse(step, "%s", why.text);
     pit_order_life_destroy(life);
     return code < 0 ? code : 0;
 }
@@ -324,12 +325,18 @@ static int run(struct step *step, struct pit_error *error)
             for (int byte = 0; byte != '\n' && byte != EOF;)
                 byte = getchar();
             refuse(step, "that line is too long");
+            if (step->options->json)
+                tell_place(step, false);
             continue;
         }
         if (step->prompt && line[strspn(line, " \t\n")] == 0)
             strcpy(line, last);
         strcpy(last, line);
+        const bool blank = line[strspn(line, " \t\r\n")] == 0;
+        step->placed = false;
         code = run_line(step, line, error);
+        if (step->options->json && code == 0 && !step->placed && !step->over && !blank)
+            tell_place(step, false); /* an answer ends with the place: who reads it sees that it is whole */
     }
     return code;
 }

@@ -80,6 +80,7 @@ def order_is_told_up_to_here():
             output, _ = tap.run(PITLINE, "replay", JOURNAL, "--until", at, "--order", order, "--json", status=None)
             wanted = [json.loads(line) for line in output.splitlines()][:-1]
             mine = [line for line in told if line.get("order_id") == order and "event" not in line]
+            assert mine or any("there is no order %d:" % order in line.get("error", "") for line in told), order
             assert mine == wanted, (order, mine, wanted)
             found += bool(wanted)
         assert found > 5
@@ -87,13 +88,13 @@ def order_is_told_up_to_here():
                               order["command"] == "new")
     wanted = tap.run(PITLINE, "replay", JOURNAL, "--client-order", "%d:%d" % (account, client_id), "--json", status=None)[0]
     told = lines(["goto end", "order %d:%d" % (account, client_id)], status=None)
-    assert told[2:] == [json.loads(line) for line in wanted.splitlines()][:-1]
+    assert told[2:-1] == [json.loads(line) for line in wanted.splitlines()][:-1] and told[-1] == told[1]
 
 
 def book_is_that_of_a_replay():
     wanted = tap.run(PITLINE, "replay", JOURNAL, "--until", 30000, "--book", "SYM1", "--depth", 5, "--json")[0].splitlines()
     told = step(["goto end", "back 10000", "book SYM1 5"], "--json")[0].splitlines()
-    assert told[3:] == wanted[:-1] and len(told) == 13
+    assert told[3:-1] == wanted[:-1] and len(told) == 14 and told[-1] == told[2]
     text, _ = step(["goto 30000", "book SYM1"])
     assert "SYM1 after sequence 30000" in text and "at 30000 of 1970-01-01T00:00:30.000000000Z" in text, text
 
@@ -135,8 +136,10 @@ def mistakes_are_told_and_the_rest_goes_on():
                            "order 1:0", "a b c d", "next " + "9" * 300, "where"], status=1)
     assert output.count("at the beginning") == 2 and len(errors.splitlines()) == 12, errors
     assert "there is no command 'what'" in errors and "there is no symbol 'NOPE' at this point" in errors
-    errors = [line["error"] for line in lines(["goto end", "next", "what"], status=1) if "error" in line]
-    assert errors == ["the journal ends here", "there is no command 'what'; 'help' lists them"], errors
+    told = lines(["goto end", "next", "what", "", "book NOPE", "order 5000000", "next " + "9" * 300], status=1)
+    errors = [line["error"] for line in told if "error" in line]
+    assert errors[:2] == ["the journal ends here", "there is no command 'what'; 'help' lists them"] and len(errors) == 5, errors
+    assert [set(line) & {"error", "at"} for line in told] == [{"at"}] * 2 + [{"error"}, {"at"}] * 5, told
     assert "the journal ends before that" in step(["where"], "--until", COMMANDS + 1, status=1)[1]
     assert step(["quit", "what"])[1] == "" and "SEQ|TIME|begin|end" in step(["help"])[0]
     for wrong in (["--book", "SYM1"], ["--verify"], ["--events", "x"], ["--order", "5"], ["--memory", "0"]):
