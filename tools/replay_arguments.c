@@ -173,8 +173,8 @@ static const struct argp argp = {
         "on every machine, also from a snapshot on. With --events - the report goes to standard error. With "
         "--from-snapshot counts and events are of the commands after the snapshot; one that is damaged or not this "
         "journal's is passed over with a warning.\n\n"
-        "Exit status: 0 the journal was replayed; 1 it could not be, or --verify found a difference; 2 the "
-        "arguments are wrong.",
+        "Exit status: 0 done; 1 the journal could not be replayed, --verify found a difference, or what was asked for "
+        "is not there or not right; 2 the arguments are wrong.",
 };
 
 int pit_replay_arguments_parse(struct pit_replay_arguments *arguments, int argc, char **argv)
