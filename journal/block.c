@@ -1,5 +1,6 @@
 #include "journal/block.h"
 
+#include <errno.h>
 #include <isa-l/crc.h>
 #include <isa-l/mem_routines.h>
 #include <stdio.h>
@@ -80,6 +81,16 @@ const char *pit_journal_segment_check(const uint8_t page[PIT_JOURNAL_PAGE_BYTES]
         header.segment_bytes % PIT_JOURNAL_PAGE_BYTES != 0)
         return "the segment header's size is out of bounds";
     return NULL;
+}
+
+int pit_journal_other_version(const char *directory, uint64_t number, uint32_t version, struct pit_error *error)
+{
+    return pit_error_set(
+        error, -ENOTSUP,
+        "%s/%020lu.journal is written in version %u of the journal's format, and this pitline, " PIT_VERSION
+        ", reads version %u. Nothing was changed. Use the pitline that wrote it, or %s",
+        directory, number, version, PIT_JOURNAL_VERSION,
+        version > PIT_JOURNAL_VERSION ? "a later one" : "one that still reads that version");
 }
 
 uint32_t pit_journal_block_seal(uint8_t *bytes)

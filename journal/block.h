@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "journal/format.h"
+#include "pitline/error.h"
 
 #define PIT_JOURNAL_PATH_BYTES 4096u
 #define PIT_JOURNAL_NAME_BYTES 32u /* "00000000000000000001.journal" and its closing zero */
@@ -38,6 +39,9 @@ void pit_journal_segment_seal(uint8_t page[PIT_JOURNAL_PAGE_BYTES], const struct
 /* What is wrong with a segment's first page, for people; NULL = nothing. *whole: its checksum is right, so what is
  * wrong was written so: another version, or a size out of bounds. */
 const char *pit_journal_segment_check(const uint8_t page[PIT_JOURNAL_PAGE_BYTES], bool *whole);
+
+/* A whole segment header of another version of the format: error says which, and what to do. Returns -ENOTSUP. */
+int pit_journal_other_version(const char *directory, uint64_t number, uint32_t version, struct pit_error *error);
 
 static inline uint64_t pit_journal_id_half(const uint8_t journal_id[16])
 {

@@ -369,9 +369,10 @@ static int enter_segment(struct pit_journal_reader *reader, uint64_t *begun, str
         bool whole;
         const char *wrong = pit_journal_segment_check(reader->scratch, &whole);
         memcpy(&header, reader->scratch, sizeof header);
-        if (wrong && whole)
-            result = damaged_segment(reader, number, header.version == PIT_JOURNAL_VERSION ? -EBADMSG : -ENOTSUP, wrong,
-                                     "", error);
+        if (wrong && whole && header.version != PIT_JOURNAL_VERSION)
+            result = pit_journal_other_version(reader->directory, number, header.version, error);
+        else if (wrong && whole)
+            result = damaged_segment(reader, number, -EBADMSG, wrong, "", error);
         else if (wrong)
             result = judge_begun(reader, file, number, wrong, begun, error);
         else if ((wrong = segment_place_check(reader, &header, number)))

@@ -106,14 +106,16 @@ static int ask_segment(const struct pit_disk *disk, const char *directory, uint6
                        struct pit_error *error)
 {
     _Alignas(64) uint8_t page[PIT_JOURNAL_PAGE_BYTES];
-    bool whole;
+    bool whole = false;
     const int code = read_header(disk, directory, number, page);
     const char *wrong = code ? strerror(-code) : pit_journal_segment_check(page, &whole);
+    struct pit_journal_segment_header header;
+    memcpy(&header, page, sizeof header);
+    if (code == 0 && whole && header.version != PIT_JOURNAL_VERSION)
+        return pit_journal_other_version(directory, number, header.version, error);
     if (wrong)
         return pit_error_set(error, code ? code : -EBADMSG, "the journal in %s, segment %lu: %s", directory, number,
                              wrong);
-    struct pit_journal_segment_header header;
-    memcpy(&header, page, sizeof header);
     memcpy(journal_id, header.journal_id, sizeof header.journal_id);
     return 0;
 }

@@ -213,8 +213,9 @@ static int read_head(struct reader *reader)
         return damaged(reader, "it does not begin with a head");
     if (version != PIT_SNAPSHOT_VERSION)
         return pit_error_set(reader->error, -EPROTONOSUPPORT,
-                             "%s is written in version %lu of the format; this pitline reads version %u", reader->path,
-                             version, PIT_SNAPSHOT_VERSION);
+                             "%s is written in version %lu of the snapshots' format, and this pitline, " PIT_VERSION
+                             ", reads version %u: use the pitline that wrote it, or do without this snapshot",
+                             reader->path, version, PIT_SNAPSHOT_VERSION);
     if (big_endian(cursor, 1) != 0xc4 || big_endian(cursor, 1) != sizeof header->journal_id)
         cursor->bad = true;
     take_bytes(cursor, header->journal_id, sizeof header->journal_id);

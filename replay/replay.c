@@ -29,6 +29,7 @@ struct replay {
     const struct pit_command *command; /* in progress */
     uint64_t counted;                  /* events before this one are counted and delivered */
     bool event_stop;                   /* the event function has had enough */
+    uint64_t until, until_ns;          /* as in the options, all ones where they say nothing */
     bool until_reached;
     uint64_t progress_next;
     struct pending *pending;
@@ -252,6 +253,7 @@ static int commands_record(struct replay *replay, const struct pit_journal_recor
     int code = skip_known(replay, record, &at, error);
     if (code)
         return code;
+    const bool limited = options->until || options->until_ns;
     uint32_t ahead = at;
     for (uint32_t i = 0; i < PREFETCH_AHEAD; i++)
         pit_journal_record_command(record, &ahead);
@@ -259,7 +261,7 @@ static int commands_record(struct replay *replay, const struct pit_journal_recor
         uint64_t sequence = command->sequence;
         if ((code = step(replay, record, sequence, error)))
             return code;
-        if (options->until && sequence > options->until) {
+        if (limited && (sequence > replay->until || command->time_ns > replay->until_ns)) {
             replay->until_reached = true;
             return 0;
         }
@@ -278,7 +280,7 @@ static int commands_record(struct replay *replay, const struct pit_journal_recor
         if (replay->event_stop)
             return 0;
     }
-    replay->until_reached = options->until && result->last_sequence == options->until;
+    replay->until_reached = result->last_sequence == replay->until;
     return 0;
 }
 
@@ -366,6 +368,8 @@ int pit_replay(const struct pit_disk *disk, const char *directory, const struct 
     replay->options = options;
     replay->result = result;
     replay->agreed = options->from;
+    replay->until = options->until ? options->until : UINT64_MAX;
+    replay->until_ns = options->until_ns ? options->until_ns : UINT64_MAX;
     find_homes(replay);
     const uint64_t first = 1 + whole_digest(options, false).events_count;
     replay->counted = first;

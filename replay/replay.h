@@ -30,6 +30,7 @@ struct pit_replay_options {
     uint64_t from_command; /* pit_snapshot_command_digest of the command with that sequence */
     uint64_t from_block;   /* that it stands in: reading begins with the segment that holds it. 0 = with the first */
     uint64_t until;        /* stop after this sequence; 0 = at the end */
+    uint64_t until_ns;     /* stop after the last command not later than this time; 0 = at the end */
     bool verify;           /* compare with the digests in the journal; a difference ends the replay with -EILSEQ */
     /* Each event with the command that caused it, in order; event->sequence counts them from 1. NULL where not wanted.
      * Return false to stop early: the command in progress is still finished. */

@@ -92,14 +92,7 @@ static void print_command(struct tool *tool, const struct pit_command *command,
                           const struct pit_symbol_definition *definition)
 {
     pit_journal_command_fields(&tool->fields, command, definition);
-    pit_json_begin(&tool->json);
-    for (uint32_t i = 0; i < tool->fields.count; i++) {
-        const struct pit_journal_field *field = &tool->fields.fields[i];
-        if (field->quoted)
-            pit_json_text(&tool->json, field->name, field->value);
-        else
-            pit_json_value(&tool->json, field->name, field->value);
-    }
+    pit_journal_fields_json(&tool->json, &tool->fields);
     end_line(tool);
 }
 

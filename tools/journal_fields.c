@@ -247,3 +247,15 @@ void pit_journal_command_fields(struct pit_journal_fields *fields, const struct 
     add_order(fields, command, definition);
     add_line1(fields, command);
 }
+
+void pit_journal_fields_json(struct pit_json *json, const struct pit_journal_fields *fields)
+{
+    pit_json_begin(json);
+    for (uint32_t i = 0; i < fields->count; i++) {
+        const struct pit_journal_field *field = &fields->fields[i];
+        if (field->quoted)
+            pit_json_text(json, field->name, field->value);
+        else
+            pit_json_value(json, field->name, field->value);
+    }
+}

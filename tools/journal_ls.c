@@ -228,15 +228,19 @@ static void look_inside(struct listing *listing, struct segment *segment, int fi
     struct pit_journal_segment_header header;
     memset(listing->block, 0, PIT_JOURNAL_PAGE_BYTES);
     int64_t got = disk->read(disk->context, file, listing->block, PIT_JOURNAL_PAGE_BYTES, 0);
-    bool whole;
+    bool whole = false;
     const char *wrong = got < 0 ? strerror((int)-got) : pit_journal_segment_check(listing->block, &whole);
+    memcpy(&header, listing->block, sizeof header);
+    if (got >= 0 && whole && header.version != PIT_JOURNAL_VERSION)
+        wrong = header.version > PIT_JOURNAL_VERSION
+                    ? "written in a later version of the format than this pitline reads"
+                    : "written in an older version of the format than this pitline reads";
     if (wrong && got >= 0 && last && !whole)
         segment->state = STATE_BEGUN;
     else if (wrong)
         damage(segment, wrong);
     if (wrong)
         return;
-    memcpy(&header, listing->block, sizeof header);
     segment->first_sequence = header.first_sequence;
     segment->after = (struct pit_journal_place){.journal_id = pit_journal_id_half(header.journal_id),
                                                 .number = header.first_block,

@@ -10,6 +10,7 @@
 
 #include "book/command.h"
 #include "journal/reader.h"
+#include "tools/json.h"
 
 #define PIT_JOURNAL_TIME_BYTES 40u
 
@@ -74,6 +75,9 @@ struct pit_journal_fields {
     uint32_t count;
     struct pit_journal_field fields[PIT_JOURNAL_FIELDS_MAX];
 };
+
+/* Fills json with them. */
+void pit_journal_fields_json(struct pit_json *json, const struct pit_journal_fields *fields);
 
 /* definition: of the command's symbol, or NULL. */
 void pit_journal_command_fields(struct pit_journal_fields *fields, const struct pit_command *command,

@@ -59,12 +59,15 @@ static int renew(struct pit_past *past, struct pit_error *error)
 }
 
 static int load_wanted(struct pit_past *past, const char *directory, const uint8_t journal_id[16], uint64_t at_most,
-                       struct pit_error *error)
+                       uint64_t at_most_ns, struct pit_error *error)
 {
     if (past->wanted > at_most)
         return pit_error_set(error, -EINVAL, "the snapshot of sequence %lu is later than sequence %lu", past->wanted,
                              at_most);
     const int code = load(past, directory, past->wanted, error);
+    if (code == 0 && past->from.time_ns > at_most_ns)
+        return pit_error_set(error, -EINVAL, "the snapshot of sequence %lu is later than the time asked for",
+                             past->wanted);
     if (code == 0 && memcmp(past->from.journal_id, journal_id, sizeof past->from.journal_id) != 0)
         return pit_error_set(error, -ESTALE, "the snapshot of sequence %lu in %s is of another journal", past->wanted,
                              directory);
@@ -73,13 +76,17 @@ static int load_wanted(struct pit_past *past, const char *directory, const uint8
 
 /* The newest that can be had; 0 also when there is none. */
 static int load_newest(struct pit_past *past, const char *directory, const uint8_t journal_id[16], uint64_t at_most,
-                       struct pit_error *error)
+                       uint64_t at_most_ns, struct pit_error *error)
 {
     for (;;) {
         struct pit_snapshot_header found;
         int code = pit_snapshot_newest(pit_disk_machine(), directory, journal_id, at_most, warn, past, &found, error);
         if (code == -ENOENT)
             return 0;
+        if (code == 0 && found.time_ns > at_most_ns) {
+            at_most = found.sequence - 1;
+            continue;
+        }
         if (code == 0)
             code = load(past, directory, found.sequence, error);
         if (code == 0 || found.sequence == 0)
@@ -96,6 +103,7 @@ int pit_past_replay(struct pit_past *past, const char *directory, struct pit_rep
                     struct pit_replay_result *result, struct pit_error *error)
 {
     uint64_t at_most = options->until ? options->until : UINT64_MAX;
+    const uint64_t at_most_ns = options->until_ns ? options->until_ns : UINT64_MAX;
     *result = (struct pit_replay_result){0};
     for (;;) {
         uint8_t journal_id[16];
@@ -103,8 +111,8 @@ int pit_past_replay(struct pit_past *past, const char *directory, struct pit_rep
         if (past->from_snapshot)
             code = pit_snapshot_journal_id(pit_disk_machine(), directory, journal_id, error);
         if (code == 0 && past->from_snapshot)
-            code = past->wanted ? load_wanted(past, directory, journal_id, at_most, error)
-                                : load_newest(past, directory, journal_id, at_most, error);
+            code = past->wanted ? load_wanted(past, directory, journal_id, at_most, at_most_ns, error)
+                                : load_newest(past, directory, journal_id, at_most, at_most_ns, error);
         if (code)
             return code;
         options->markets = &past->market;
@@ -112,6 +120,8 @@ int pit_past_replay(struct pit_past *past, const char *directory, struct pit_rep
         options->from = past->from.sequence;
         options->from_command = past->from.command;
         options->from_block = past->from.block;
+        if (past->begun)
+            past->begun(past->begun_context);
         code = pit_replay(pit_disk_machine(), directory, options, result, error);
         if (code != -ESTALE || past->wanted)
             return code;

@@ -1,5 +1,4 @@
 /* tools/replay.c - pitline replay: rebuilds what a journal says, looks at it, and changes nothing. */
-#include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,85 +7,19 @@
 
 #include "pitline/market_data.h"
 #include "replay/replay.h"
-#include "tools/arguments.h"
 #include "tools/past.h"
+#include "tools/replay_arguments.h"
 #include "tools/replay_print.h"
 #include "tools/tools.h"
+#include "tools/travel.h"
 
 #define PROGRESS_EVERY 1000000u
-#define DEPTH_DEFAULT 10u
 #define EVENTS_BUFFER_BYTES ((size_t)1 << 20)
 
-struct arguments {
-    const char *directory;
-    bool verify;
-    uint64_t until;
-    bool from_snapshot;
-    uint64_t snapshot; /* the one wanted, 0 = the newest */
-    const char *book;
-    uint64_t depth;
-    const char *events;
-};
-
-enum { KEY_UNTIL = 256, KEY_BOOK, KEY_DEPTH, KEY_EVENTS, KEY_FROM_SNAPSHOT };
-
-static const struct argp_option options[] = {
-    {"verify", 'v', NULL, 0, "Compare with the digests that the live run journaled", 0},
-    {"until", KEY_UNTIL, "SEQ", 0, "Stop after this sequence", 0},
-    {"from-snapshot", KEY_FROM_SNAPSHOT, "SEQ", OPTION_ARG_OPTIONAL,
-     "Begin with the newest snapshot, or the one of this sequence", 0},
-    {"book", KEY_BOOK, "SYMBOL", 0, "Print the symbol's book at that point", 0},
-    {"depth", KEY_DEPTH, "N", 0, "Price levels of each side in it (default 10, 0 = all)", 0},
-    {"events", KEY_EVENTS, "FILE", 0, "Write every event as a line of JSON; - is standard output", 0},
-    {0},
-};
-
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-    struct arguments *arguments = state->input;
-    switch (key) {
-    case 'v':
-        arguments->verify = true;
-        return 0;
-    case KEY_UNTIL:
-        arguments->until = pit_argument_number(state, "until", text, 1, UINT64_MAX);
-        return 0;
-    case KEY_FROM_SNAPSHOT:
-        arguments->from_snapshot = true;
-        arguments->snapshot = text ? pit_argument_number(state, "from-snapshot", text, 1, UINT64_MAX) : 0;
-        return 0;
-    case KEY_BOOK:
-        arguments->book = text;
-        return 0;
-    case KEY_DEPTH:
-        arguments->depth = pit_argument_number(state, "depth", text, 0, UINT64_MAX);
-        return 0;
-    case KEY_EVENTS:
-        arguments->events = text;
-        return 0;
-    default:
-        return pit_argument_directory(state, key, text, &arguments->directory);
-    }
-}
-
-static const struct argp argp = {
-    .options = options,
-    .parser = parse,
-    .args_doc = "DIR",
-    .doc =
-        "Rebuild the state of a pipeline from the journal in DIR, without touching it. DIR may be in use: the replay "
-        "then ends at the last whole block.\v"
-        "The last line is for scripts: events-digest X state-digest X commands N. Equal journals give equal digests "
-        "on every machine, also from a snapshot on. With --events - the report goes to standard error. With "
-        "--from-snapshot counts and events are of the commands after the snapshot; one that is damaged or not this "
-        "journal's is passed over with a warning.\n\n"
-        "Exit status: 0 the journal was replayed; 1 it could not be, or --verify found a difference; 2 the "
-        "arguments are wrong.",
-};
-
 struct tool {
-    struct arguments arguments;
+    struct pit_replay_arguments arguments;
     struct pit_past past;
+    struct pit_order_life *life;
     FILE *events;
     struct pit_json json;
     uint64_t event_command; /* sequence of the last event's command, and the event's number in it */
@@ -95,9 +28,8 @@ struct tool {
     bool progress_shown;
 };
 
-static bool write_event(void *context, const struct pit_command *command, const struct pit_event *event)
+static bool write_event(struct tool *tool, const struct pit_command *command, const struct pit_event *event)
 {
-    struct tool *tool = context;
     tool->event_number = command->sequence == tool->event_command ? tool->event_number + 1 : 0;
     tool->event_command = command->sequence;
     const struct pit_book *book = pit_market_book(tool->past.market, event->symbol);
@@ -107,6 +39,21 @@ static bool write_event(void *context, const struct pit_command *command, const 
         return true;
     tool->events_error = errno;
     return false;
+}
+
+static bool take_event(void *context, const struct pit_command *command, const struct pit_event *event)
+{
+    struct tool *tool = context;
+    if (tool->life)
+        pit_order_life_event(tool->life, command, event);
+    return !tool->events || write_event(tool, command, event);
+}
+
+static void begun(void *context)
+{
+    struct tool *tool = context;
+    if (tool->life)
+        pit_order_life_begin(tool->life, tool->past.market, tool->past.from.sequence, tool->past.from.time_ns);
 }
 
 static void show_progress(void *context, uint64_t done, uint64_t total, uint64_t commands)
@@ -154,14 +101,17 @@ static bool close_events(struct tool *tool)
     return false;
 }
 
-static bool print_book(const struct tool *tool, const struct pit_replay_result *result, FILE *report)
+static bool print_book(struct tool *tool, const struct pit_replay_result *result, FILE *report)
 {
-    const struct arguments *arguments = &tool->arguments;
+    const struct pit_replay_arguments *arguments = &tool->arguments;
     for (uint32_t symbol = 0; symbol < pit_market_symbols(tool->past.market); symbol++) {
         const struct pit_book *book = pit_market_book(tool->past.market, symbol);
         if (!book || strncmp(pit_book_definition(book)->name, arguments->book, PIT_SYMBOL_NAME_BYTES) != 0)
             continue;
-        pit_book_print(report, book, result->last_sequence, result->last_time_ns, arguments->depth);
+        if (arguments->json)
+            pit_book_json_print(report, &tool->json, book, result->last_sequence, arguments->depth, NULL);
+        else
+            pit_book_print(report, book, result->last_sequence, result->last_time_ns, arguments->depth);
         return true;
     }
     fprintf(stderr, "pitline replay: no symbol '%s' at sequence %lu; known: ", arguments->book, result->last_sequence);
@@ -169,14 +119,43 @@ static bool print_book(const struct tool *tool, const struct pit_replay_result *
     return false;
 }
 
+/* What was found. replayed: all of it was, up to where it was to stop. False: something asked for is not there. */
+static bool tell(struct tool *tool, const struct pit_replay_result *result, bool replayed, double seconds, FILE *report)
+{
+    const struct pit_replay_arguments *arguments = &tool->arguments;
+    const uint64_t from = tool->past.from.sequence;
+    struct pit_error why;
+    bool found = !tool->life || pit_order_life_end(tool->life, result->last_sequence, &why) == 0;
+    if (!found)
+        fprintf(stderr, "pitline replay: %s\n", why.text);
+    struct pit_digest digest = pit_market_full_digest(tool->past.market);
+    if (!arguments->json) {
+        if (from)
+            fprintf(report, "snapshot  of sequence %lu, %lu resting orders\n", from, tool->past.from.orders);
+        pit_replay_print(report, result, &digest, seconds, &arguments->until);
+        if (replayed && arguments->verify)
+            pit_replay_verified_print(report, result);
+    }
+    found &= !arguments->book || print_book(tool, result, report);
+    if (!replayed)
+        return found;
+    if (arguments->json)
+        pit_replay_json_print(report, &tool->json, result, &digest, from, seconds);
+    else
+        fprintf(report, "events-digest %016lx state-digest %016lx commands %lu\n", digest.events, digest.state,
+                result->commands + result->skipped);
+    return found;
+}
+
 static int replay(struct tool *tool)
 {
-    const struct arguments *arguments = &tool->arguments;
+    const struct pit_replay_arguments *arguments = &tool->arguments;
     FILE *report = tool->events == stdout ? stderr : stdout;
     struct pit_replay_options replay_options = {
-        .until = arguments->until,
+        .until = arguments->until.sequence,
+        .until_ns = arguments->until.time_ns,
         .verify = arguments->verify,
-        .event = tool->events ? write_event : NULL,
+        .event = tool->events || tool->life ? take_event : NULL,
         .event_context = tool,
         .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
         .progress_context = tool,
@@ -195,36 +174,71 @@ static int replay(struct tool *tool)
         fprintf(stderr, "pitline replay: %s\n", error.text);
     if (code < 0 && result.commands == 0)
         return 1;
-    if (tool->past.from.sequence)
-        fprintf(report, "snapshot  of sequence %lu, %lu resting orders\n", tool->past.from.sequence,
-                tool->past.from.orders);
-    struct pit_digest digest = pit_market_full_digest(tool->past.market);
-    pit_replay_print(report, &result, &digest, seconds, arguments->until);
-    if (code == 0 && arguments->verify)
-        pit_replay_verified_print(report, &result);
-    bool found = !arguments->book || print_book(tool, &result, report);
-    if (code == 0 && written)
-        fprintf(report, "events-digest %016lx state-digest %016lx commands %lu\n", digest.events, digest.state,
-                result.commands + result.skipped);
+    bool found = tell(tool, &result, code == 0 && written, seconds, report);
     bool told = fflush(report) == 0;
     return code == 0 && written && found && told ? 0 : 1;
+}
+
+/* Makes what the run needs. */
+static int prepare(struct tool *tool)
+{
+    const struct pit_replay_arguments *arguments = &tool->arguments;
+    struct pit_error error = {0};
+    tool->past = (struct pit_past){.tool = "pitline replay",
+                                   .from_snapshot = arguments->from_snapshot,
+                                   .wanted = arguments->snapshot,
+                                   .begun = begun,
+                                   .begun_context = tool};
+    if (open_events(tool))
+        return -1;
+    if (arguments->order_given) {
+        tool->life =
+            pit_order_life_create(&arguments->order, arguments->json, tool->events == stdout ? stderr : stdout);
+        if (!tool->life) {
+            fprintf(stderr, "pitline replay: no memory\n");
+            return -1;
+        }
+    }
+    if (pit_past_begin(&tool->past, &error)) {
+        fprintf(stderr, "pitline replay: %s\n", error.text);
+        return -1;
+    }
+    return 0;
+}
+
+static int travel(const struct pit_replay_arguments *arguments)
+{
+    struct pit_travel_options options = {
+        .directory = arguments->directory,
+        .until = arguments->until,
+        .snapshots = arguments->from_snapshot || arguments->step,
+        .snapshot_worth = arguments->from_snapshot,
+        .checkpoint_bytes_max = (size_t)arguments->memory_mib << 20,
+        .book = arguments->book,
+        .depth = arguments->depth,
+        .json = arguments->json,
+        .what_if = arguments->what_if,
+        .go_on = arguments->go_on,
+        .go_on_from = arguments->go_on_from,
+        .go_on_until = arguments->go_on_until,
+        .differences = arguments->differences,
+    };
+    if (arguments->step)
+        return pit_travel_step(&options);
+    if (options.until.sequence == 0 && options.until.time_ns == 0)
+        options.until.sequence = UINT64_MAX; /* the end */
+    return pit_travel_what_if(&options);
 }
 
 int pit_tool_replay(int argc, char **argv)
 {
     static struct tool tool; /* zeroed; the arena's memory is large, this is not */
-    tool.arguments.depth = DEPTH_DEFAULT;
-    argp_err_exit_status = 2;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &tool.arguments))
+    if (pit_replay_arguments_parse(&tool.arguments, argc, argv))
         return 2;
-    struct pit_error error = {0};
-    tool.past = (struct pit_past){
-        .tool = "pitline replay", .from_snapshot = tool.arguments.from_snapshot, .wanted = tool.arguments.snapshot};
-    if (pit_past_begin(&tool.past, &error)) {
-        fprintf(stderr, "pitline replay: %s\n", error.text);
-        return 1;
-    }
-    int status = open_events(&tool) ? 1 : replay(&tool);
+    if (tool.arguments.step || tool.arguments.what_if)
+        return travel(&tool.arguments);
+    int status = prepare(&tool) ? 1 : replay(&tool);
+    pit_order_life_destroy(tool.life);
     pit_past_end(&tool.past);
     return status;
 }

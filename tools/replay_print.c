@@ -3,11 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "pitline/market_data.h"
+#include "tools/journal_tools.h"
 
-#define TIME_BYTES 40u
 #define SYMBOLS_PRINTED_MAX 100u
 
 static const char *const command_names[8] = {"unknown", "new",    "cancel", "reduce",
@@ -134,17 +133,6 @@ void pit_event_to_json(struct pit_json *json, uint64_t sequence, uint32_t index,
 
 /* For people. */
 
-static char *format_time(char text[TIME_BYTES], uint64_t time_ns)
-{
-    time_t seconds = (time_t)(time_ns / 1000000000u);
-    struct tm parts;
-    if (!gmtime_r(&seconds, &parts))
-        memset(&parts, 0, sizeof parts);
-    size_t at = strftime(text, TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + at, TIME_BYTES - at, ".%06uZ", (unsigned)(time_ns % 1000000000u / 1000u));
-    return text;
-}
-
 static void print_end(FILE *file, const struct pit_journal_end *end)
 {
     if (end->blocks == 0 && end->segments == 0)
@@ -159,17 +147,21 @@ static void print_end(FILE *file, const struct pit_journal_end *end)
 }
 
 void pit_replay_print(FILE *file, const struct pit_replay_result *result, const struct pit_digest *digest,
-                      double seconds, uint64_t until)
+                      double seconds, const struct pit_moment *until)
 {
-    char text[TIME_BYTES];
+    char text[PIT_JOURNAL_TIME_BYTES];
     print_end(file, &result->end);
     fprintf(file, "commands  %lu", result->commands);
     if (result->last_sequence)
         fprintf(file, ", the last is sequence %lu of %s", result->last_sequence,
-                format_time(text, result->last_time_ns));
+                pit_journal_time(text, result->last_time_ns));
     fputs(result->stopped ? "; stopped there\n" : "\n", file);
-    if (until > result->last_sequence)
-        fprintf(file, "          the journal ends before sequence %lu\n", until);
+    if (until->sequence > result->last_sequence)
+        fprintf(file, "          the journal ends before sequence %lu\n", until->sequence);
+    if (until->time_ns && !result->stopped)
+        fputs("          the journal ends before that time, or has no later command yet\n", file);
+    if (result->stopped && result->last_sequence == 0)
+        fputs("          the first command is later than that time\n", file);
     fputs("         ", file);
     for (uint32_t kind = 1; kind < 7; kind++)
         fprintf(file, " %s %lu%s", command_names[kind], result->kinds[kind], kind < 6 ? "," : "");
@@ -190,6 +182,31 @@ void pit_replay_verified_print(FILE *file, const struct pit_replay_result *resul
                 result->digests_compared == 1 ? "" : "s");
     else
         fprintf(file, "verified  nothing: the journal has no digest up to here\n");
+}
+
+void pit_replay_json_print(FILE *file, struct pit_json *json, const struct pit_replay_result *result,
+                           const struct pit_digest *digest, uint64_t from, double seconds)
+{
+    char text[32];
+    pit_json_begin(json);
+    pit_json_unsigned(json, "sequence", result->last_sequence);
+    pit_json_unsigned(json, "time_ns", result->last_time_ns);
+    pit_json_bool(json, "stopped", result->stopped);
+    pit_json_unsigned(json, "from_snapshot", from);
+    pit_json_unsigned(json, "commands", result->commands);
+    pit_json_unsigned(json, "events", result->events);
+    pit_json_unsigned(json, "trades", result->trades);
+    pit_json_unsigned(json, "rejects", result->rejects);
+    pit_json_unsigned(json, "resting", digest->orders);
+    pit_json_unsigned(json, "digests_compared", result->digests_compared);
+    pit_json_unsigned(json, "torn_bytes", result->end.torn_bytes);
+    snprintf(text, sizeof text, "%.3f", seconds);
+    pit_json_value(json, "seconds", text);
+    snprintf(text, sizeof text, "%016lx", digest->events);
+    pit_json_text(json, "events_digest", text);
+    snprintf(text, sizeof text, "%016lx", digest->state);
+    pit_json_text(json, "state_digest", text);
+    pit_json_end(json, file);
 }
 
 struct level {
@@ -243,11 +260,11 @@ void pit_book_print(FILE *file, const struct pit_book *book, uint64_t sequence, 
     struct ladder bids = {.depth = depth};
     struct ladder asks = {.depth = depth};
     char texts[4][PIT_DECIMAL_BYTES];
-    char time_text[TIME_BYTES];
+    char time_text[PIT_JOURNAL_TIME_BYTES];
     pit_book_walk(book, PIT_SIDE_BUY, ladder_add, &bids);
     pit_book_walk(book, PIT_SIDE_SELL, ladder_add, &asks);
     fprintf(file, "\n%s after sequence %lu, %s, %s: %u orders at %u prices\n", definition->name, sequence,
-            format_time(time_text, time_ns), pit_trading_state_name(pit_book_state(book)), pit_book_orders(book),
+            pit_journal_time(time_text, time_ns), pit_trading_state_name(pit_book_state(book)), pit_book_orders(book),
             pit_book_levels(book));
     fprintf(file, "%7s %18s %16s | %-16s %-18s %-7s\n", "orders", "quantity", "bid", "ask", "quantity", "orders");
     for (uint64_t i = 0; i < bids.count || i < asks.count; i++) {
@@ -268,6 +285,36 @@ void pit_book_print(FILE *file, const struct pit_book *book, uint64_t sequence, 
     fputc('\n', file);
     free(bids.levels);
     free(asks.levels);
+}
+
+static void side_json_print(FILE *file, struct pit_json *json, const struct pit_book *book, enum pit_side side,
+                            uint64_t sequence, uint64_t depth, const char *in)
+{
+    const struct pit_symbol_definition *definition = pit_book_definition(book);
+    struct ladder ladder = {.depth = depth};
+    char text[PIT_DECIMAL_BYTES];
+    pit_book_walk(book, side, ladder_add, &ladder);
+    for (uint64_t i = 0; i < ladder.count; i++) {
+        pit_json_begin(json);
+        pit_json_text(json, "book", definition->name);
+        pit_json_unsigned(json, "sequence", sequence);
+        pit_json_text(json, "state", pit_trading_state_name(pit_book_state(book)));
+        pit_json_text(json, "side", pit_side_name(side));
+        add_price(json, "price", ladder.levels[i].price, definition);
+        pit_json_text(json, "quantity", format_lots(text, ladder.levels[i].quantity, definition));
+        pit_json_unsigned(json, "orders", ladder.levels[i].orders);
+        if (in)
+            pit_json_text(json, "in", in);
+        pit_json_end(json, file);
+    }
+    free(ladder.levels);
+}
+
+void pit_book_json_print(FILE *file, struct pit_json *json, const struct pit_book *book, uint64_t sequence,
+                         uint64_t depth, const char *in)
+{
+    side_json_print(file, json, book, PIT_SIDE_BUY, sequence, depth, in);
+    side_json_print(file, json, book, PIT_SIDE_SELL, sequence, depth, in);
 }
 
 void pit_symbols_print(FILE *file, const struct pit_market *market)

@@ -161,5 +161,6 @@ def a_client_that_does_not_read_the_symbols_gives_its_place_back():
     shutil.rmtree(directory)
 
 
-pitline.main(orders_of_a_python_client_trade, keys_are_needed_where_they_are_configured,
-             bad_clients_cost_only_themselves, a_client_that_does_not_read_the_symbols_gives_its_place_back)
+if __name__ == "__main__":
+    pitline.main(orders_of_a_python_client_trade, keys_are_needed_where_they_are_configured,
+                 bad_clients_cost_only_themselves, a_client_that_does_not_read_the_symbols_gives_its_place_back)

@@ -375,7 +375,7 @@ static void another_version_is_named(void **state)
     header.version = 2;
     header.crc = 0;
     pit_journal_segment_seal(bytes, &header);
-    expect_damage(&written.memory, -ENOTSUP, "another version of the format");
+    expect_damage(&written.memory, -ENOTSUP, "is written in version 2 of the journal's format");
     memory_disk_free(&written.memory);
 }
 
