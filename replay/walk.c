@@ -19,6 +19,7 @@ struct pit_walk {
     struct pit_event_sink sink; /* first: aligned with the slots it points to */
     struct pit_walk_options options;
     uint8_t journal_id[16];
+    uint64_t first; /* the sequence with which the journal begins; above 1: what was before was removed */
     struct pit_journal_reader *reader;
     struct pit_journal_record record;
     uint32_t at;                    /* in the record: where the next command is, */
@@ -138,14 +139,15 @@ int pit_walk_peek(struct pit_walk *walk, const struct pit_command **command, str
     return 1;
 }
 
-/* Reads the journal anew, up to the command with that sequence, which must have that digest (0: any). 0; -ESTALE: it
- * has not; others. */
-static int seek(struct pit_walk *walk, uint64_t sequence, uint64_t digest, struct pit_error *error)
+/* Reads the journal anew, from the segment with that block on, up to the command with that sequence, which must have
+ * that digest (0: any). 0; -ESTALE: it has not; others. */
+static int seek(struct pit_walk *walk, uint64_t sequence, uint64_t block, uint64_t digest, struct pit_error *error)
 {
     pit_journal_reader_close(walk->reader);
     walk->reader = NULL;
     forget_record(walk);
-    int code = pit_journal_reader_open(&walk->reader, walk->options.disk, walk->options.directory, error);
+    int code = pit_journal_reader_open_at(&walk->reader, walk->options.disk, walk->options.directory,
+                                          sequence ? block : PIT_JOURNAL_FROM_FIRST, error);
     if (code)
         return code;
     const struct pit_command *command = NULL;
@@ -301,7 +303,7 @@ static int load(struct pit_walk *walk, const struct pit_snapshot_header *found, 
     if (code == 0)
         code = pit_snapshot_load(walk->options.disk, walk->options.directory, found->sequence, &into, &header, error);
     if (code == 0)
-        code = seek(walk, header.sequence, header.command, error);
+        code = seek(walk, header.sequence, header.block, header.command, error);
     if (code == 0)
         stand(walk, header.sequence, header.time_ns, header.block);
     return code;
@@ -321,6 +323,8 @@ static int load_newest(struct pit_walk *walk, const struct target *target, uint6
             return 0;
         if (code)
             return code;
+        if (found.sequence + 1 < walk->first)
+            return 0; /* the commands after it are no more */
         limit.sequence = found.sequence - 1;
         if (found.time_ns > target->time_ns)
             continue;
@@ -345,7 +349,7 @@ static int restore(struct pit_walk *walk, const struct pit_checkpoint *checkpoin
     if (code == 0 && checkpoint)
         code = pit_checkpoint_restore(checkpoint, walk->market, room, walk, error);
     if (code == 0)
-        code = seek(walk, checkpoint ? checkpoint->sequence : 0, 0, error);
+        code = seek(walk, checkpoint ? checkpoint->sequence : 0, checkpoint ? checkpoint->block : 0, 0, error);
     if (code)
         return code;
     if (checkpoint)
@@ -356,17 +360,32 @@ static int restore(struct pit_walk *walk, const struct pit_checkpoint *checkpoin
     return 0;
 }
 
+/* No state is there to begin with: what the journal began with was removed, and no snapshot stands for it. */
+static int out_of_reach(const struct pit_walk *walk, struct pit_error *error)
+{
+    return pit_error_set(error, -ERANGE,
+                         "the journal in %s begins with sequence %lu, what was before has been removed, and %s",
+                         walk->options.directory, walk->first,
+                         walk->options.snapshots ? "no snapshot that could stand for it is early enough"
+                                                 : "without a snapshot (--from-snapshot) nothing stands for it");
+}
+
 static int move(struct pit_walk *walk, const struct target *target, struct pit_error *error)
 {
+    const bool back = beyond(target, walk->sequence, walk->time_ns);
     const uint32_t count = checkpoints_up_to(walk, target);
     const struct pit_checkpoint *checkpoint = count ? &walk->checkpoints[count - 1] : NULL;
     const uint64_t kept = checkpoint ? checkpoint->sequence : 0;
-    bool lost = beyond(target, walk->sequence, walk->time_ns);
-    const uint64_t known = lost || kept > walk->sequence ? kept : walk->sequence;
+    const uint64_t known = back || kept > walk->sequence ? kept : walk->sequence;
+    const bool nowhere = known == 0 && walk->first > 1; /* without a snapshot */
+    bool lost = false;
     int code = 0;
     if (walk->options.snapshots)
-        code = load_newest(walk, target, known + walk->options.snapshot_worth, &lost, error);
-    if (code == 0 && (lost || kept > walk->sequence + walk->statistics.distance))
+        code = load_newest(walk, target, nowhere ? 0 : known + walk->options.snapshot_worth, &lost, error);
+    if (code == 0 && nowhere)
+        return lost ? pit_error_set(error, -ENODATA, "no snapshot in %s is good", walk->options.directory)
+                    : out_of_reach(walk, error);
+    if (code == 0 && (lost || back || kept > walk->sequence + walk->statistics.distance))
         code = restore(walk, checkpoint, error);
     return code < 0 ? code : forward(walk, target, error);
 }
@@ -385,6 +404,19 @@ int pit_walk_to_time(struct pit_walk *walk, uint64_t time_ns, struct pit_error *
 
 /* The rest of the header. */
 
+static int find_beginning(struct pit_walk *walk, struct pit_error *error)
+{
+    struct pit_journal_reader *reader = NULL;
+    uint64_t block;
+    const int code =
+        pit_journal_reader_open_at(&reader, walk->options.disk, walk->options.directory, PIT_JOURNAL_FROM_THERE, error);
+    if (code)
+        return code;
+    pit_journal_reader_beginning(reader, &block, &walk->first);
+    pit_journal_reader_close(reader);
+    return 0;
+}
+
 int pit_walk_open(struct pit_walk **result, const struct pit_walk_options *options, struct pit_error *error)
 {
     struct pit_walk *walk = aligned_alloc(128, (sizeof *walk + 127) / 128 * 128);
@@ -399,7 +431,9 @@ int pit_walk_open(struct pit_walk **result, const struct pit_walk_options *optio
     walk->statistics.distance = PIT_WALK_EVERY_MIN;
     int code = renew_market(walk, error);
     if (code == 0)
-        code = seek(walk, 0, 0, error);
+        code = find_beginning(walk, error);
+    if (code == 0)
+        code = seek(walk, 0, 0, 0, error);
     if (code == 0 && options->snapshots)
         code = pit_snapshot_journal_id(options->disk, options->directory, walk->journal_id, error);
     if (code) {

@@ -41,7 +41,8 @@ struct pit_walk_options {
     void *warn_context;
 };
 
-/* Stands before the first command. 0; -ENOENT: there is no journal; others. */
+/* Stands before the first command. (Where that has been removed there is no state to stand at: the first move is to be
+ * to a later one.) 0; -ENOENT: there is no journal; others. */
 int pit_walk_open(struct pit_walk **walk, const struct pit_walk_options *options, struct pit_error *error);
 void pit_walk_close(struct pit_walk *walk);
 
@@ -65,8 +66,9 @@ int pit_walk_peek(struct pit_walk *walk, const struct pit_command **command, str
 int pit_walk_next(struct pit_walk *walk, struct pit_error *error);
 
 /* Moves to after a sequence (0: before the first), forward or back; or to after the last command not later than a time.
- * 0; 1: the journal ends before it, and that is where it stands now; negative as above, and then nothing can be done
- * with it but to close it. */
+ * 0; 1: the journal ends before it, and that is where it stands now; -ERANGE: the journal's beginning has been removed,
+ * and there is no snapshot to begin with: it stands where it stood; other negatives as above, and then nothing can be
+ * done with it but to close it. */
 int pit_walk_to(struct pit_walk *walk, uint64_t sequence, struct pit_error *error);
 int pit_walk_to_time(struct pit_walk *walk, uint64_t time_ns, struct pit_error *error);
 

@@ -145,6 +145,8 @@ static int do_next(struct step *step, char *const words[WORDS_MAX], struct pit_e
 static int move_to(struct step *step, const struct pit_moment *moment, struct pit_error *error)
 {
     const int code = pit_travel_to(step->walk, moment, error);
+    if (code == -ERANGE)
+        return refuse(step, "%s", error->text);
     if (code < 0)
         return code;
     if (code == 1 && moment->sequence != UINT64_MAX)
@@ -224,6 +226,10 @@ static int tell_order(struct step *step, const struct pit_order_name *name, stru
     if (!life)
         return pit_error_set(error, -ENOMEM, "no memory");
     int code = pit_walk_to(step->walk, before, error);
+    if (code == -ERANGE) {
+        pit_order_life_destroy(life);
+        return refuse(step, "%s", error->text);
+    }
     if (code >= 0) {
         pit_order_life_begin(life, pit_walk_market(step->walk), before, pit_walk_time_ns(step->walk));
         pit_walk_listen(step->walk, tell_life, life);
@@ -354,7 +360,7 @@ int pit_travel_step(const struct pit_travel_options *options)
     if (code >= 0)
         code = run(&step, &error);
     if (code < 0)
-        fprintf(stderr, TOOL ": %s\n", error.text);
+        fprintf(stderr, TOOL ": %s%s\n", error.text, code == -ERANGE ? ": say with --until where to begin" : "");
     pit_walk_close(step.walk);
     return code < 0 || fflush(stdout) != 0 || (step.failed && !step.prompt) ? 1 : 0;
 }

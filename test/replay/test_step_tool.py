@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""pitline replay --step: test_step_tool.py PITLINE MAKE_JOURNAL (TAP)"""
+"""pitline replay --step: test_step_tool.py PITLINE MAKE_JOURNAL RETIRE (TAP)"""
 import json
 import os
 import pty
@@ -10,7 +10,7 @@ import tempfile
 
 import tap
 
-PITLINE, MAKE_JOURNAL = sys.argv[1:3]
+PITLINE, MAKE_JOURNAL, RETIRE = sys.argv[1:4]
 COMMANDS = 40000
 SEED = int(os.environ.get("PIT_SEED", random.SystemRandom().randrange(1 << 32)))
 CHANCE = random.Random(SEED)
@@ -190,6 +190,34 @@ def journal_being_written_is_followed():
         print("# %d looks while it was written" % rounds)
 
 
+def old_segments_compressed_or_removed_are_walked_too():
+    with tempfile.TemporaryDirectory(prefix="pit-step-") as directory:
+        subprocess.run([MAKE_JOURNAL, directory, "160000"], check=True)
+        journal = os.path.join(directory, "journal")
+        for at in (60000, 150000):
+            tap.run(PITLINE, "snapshot", journal, "--at", at)
+        last = sorted(name for name in os.listdir(journal) if name.endswith(".journal"))[-1]
+        go = ["goto 155000", "where", "back 30000", "where", "back", "goto 70000", "where", "order 50000"]
+
+        def walk(script, *arguments, status=0):
+            output, errors = tap.run(PITLINE, "replay", journal, "--step", "--json", *arguments, feed="\n".join(script),
+                                     status=status)
+            return [json.loads(line) for line in output.splitlines()], errors
+
+        wanted, _ = walk(go, status=None)
+        subprocess.run([RETIRE, journal, "compress", last[:20]], check=True, capture_output=True)
+        assert walk(go, status=None)[0] == wanted
+        subprocess.run([RETIRE, journal, "remove", last[:20]], check=True, capture_output=True)
+        begins = json.loads(tap.run(PITLINE, "journal", "ls", "--json", journal)[0].splitlines()[0])["first_sequence"]
+        gone = "the journal in %s begins with sequence %d, what was before has been removed, and no snapshot" % (journal, begins)
+        assert gone in walk(["where"], status=1)[1]
+        assert gone in walk(go, "--until", begins - 2, status=1)[1]
+        told, errors = walk(["where", "goto 140000", "where", "order 50000", "where", "back 1000", "where"], "--until", 155000,
+                            status=1)
+        assert told[1] == told[4] == told[7] == wanted[2] and errors == "", (told, wanted)
+        assert gone in told[2]["error"] and gone in told[5]["error"] and told[8]["at"] == told[9]["at"] == 154000, told
+
+
 def terminal_gets_a_prompt_and_may_repeat():
     master, slave = pty.openpty()
     process = subprocess.Popen([PITLINE, "replay", JOURNAL, "--step"], stdin=slave, stdout=slave, stderr=slave)
@@ -216,4 +244,5 @@ with tempfile.TemporaryDirectory(prefix="pit-step-") as place:
     tap.main(every_place_is_that_of_a_replay, next_prints_what_cat_and_events_print, order_is_told_up_to_here,
              book_is_that_of_a_replay, memory_for_stepping_back_is_bounded, snapshots_are_used_and_bad_ones_passed_over,
              mistakes_are_told_and_the_rest_goes_on, damage_is_told_where_it_is_met,
-             journal_being_written_is_followed, terminal_gets_a_prompt_and_may_repeat)
+             journal_being_written_is_followed,
+             old_segments_compressed_or_removed_are_walked_too, terminal_gets_a_prompt_and_may_repeat)
