@@ -12,6 +12,7 @@
 #define CLASS_WRITE (CLASS_CHANGE | 1u << SIM_DISK_WRITE_EIO)
 #define CLASS_LIE (1u << SIM_DISK_WRITE_LOST | 1u << SIM_DISK_WRITE_ELSEWHERE)
 #define CLASS_SYNC (CLASS_CHANGE | 1u << SIM_DISK_SYNC_EIO)
+#define CLASS_BLOCK (1u << 31)
 #define CLASS_READ (1u << SIM_DISK_READ_EIO | 1u << SIM_DISK_READ_FLIP | 1u << SIM_DISK_READ_ELSEWHERE)
 
 /* Files. */
@@ -150,7 +151,7 @@ static bool strikes(struct sim_disk *disk, uint32_t class, struct sim_armed *str
     *struck = (struct sim_armed){0};
     for (uint32_t i = 0; i < disk->armed_count && !disk->quiet; i++) {
         struct sim_armed *armed = &disk->armed[i];
-        if (armed->rolls || !(class & 1u << armed->fault))
+        if (armed->rolls || !(class & 1u << armed->fault) || (armed->blocks && !(class & CLASS_BLOCK)))
             continue;
         if (armed->count > 0) {
             armed->count--;
@@ -310,8 +311,10 @@ static int disk_write(void *context, int file, const void *bytes, size_t count, 
         }
         sim_inode_resize(inode, offset + count);
     }
-    bool lies = direct && from[0] != 0;
-    if (strikes(disk, lies ? CLASS_WRITE | CLASS_LIE : CLASS_WRITE, &struck)) {
+    uint32_t class = CLASS_WRITE | (from[0] != 0 && count % 4096 == 0 ? CLASS_BLOCK : 0);
+    if (direct && class & CLASS_BLOCK)
+        class |= CLASS_LIE;
+    if (strikes(disk, class, &struck)) {
         if (1u << struck.fault & CLASS_LIE) {
             sim_disk_lie(disk, number, from, count, offset, &struck);
             return 0;

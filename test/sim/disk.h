@@ -68,7 +68,8 @@ struct sim_armed {
     enum sim_disk_fault fault;
     uint64_t count;
     uint64_t seed;
-    bool rolls; /* it waits until the next segment is begun, and counts from there */
+    bool rolls;  /* it waits until the next segment is begun, and counts from there */
+    bool blocks; /* it counts only writes that are not of zeros */
 };
 
 struct sim_damage {

@@ -222,8 +222,8 @@ static int hunt(const struct arguments *arguments)
         if (course.failed)
             printf("%s: caught by seed %" PRIu64 ": %.160s\n", mutant->name, course.failed, course.last.violation);
         else
-            printf("%s: NOT CAUGHT by seeds %" PRIu64 " to %" PRIu64 "\n", mutant->name, arguments->from,
-                   arguments->to);
+            printf("%s: NOT CAUGHT by seeds %" PRIu64 " to %" PRIu64 " (%s)\n", mutant->name, arguments->from,
+                   arguments->to, mutant->what);
         fflush(stdout);
         missed += course.failed == 0;
     }

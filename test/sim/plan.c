@@ -71,6 +71,9 @@ static void add_company(struct sim_plan *plan, uint64_t step, enum sim_fault_kin
         if (sim_chance(random, 40))
             add_fault(plan, step, sim_chance(random, 50) ? SIM_KILL_IN_DISK : SIM_POWER_IN_DISK, sim_random(random));
         break;
+    case SIM_FULL:
+        add_fault(plan, soon, sim_chance(random, 50) ? SIM_STOP : SIM_KILL, sim_random(random));
+        break;
     case SIM_SYNC_EIO:
     case SIM_WRITE_EIO:
         if (sim_chance(random, 60))
@@ -98,7 +101,7 @@ static void make_faults(struct sim_plan *plan, uint64_t *random)
             kinds[kinds_count++] = (enum sim_fault_kind)kind;
     if (kinds_count == 0)
         kinds[kinds_count++] = SIM_POWER;
-    uint64_t wanted = 1 + sim_below(random, 8);
+    uint64_t wanted = 1 + sim_below(random, 12);
     for (uint64_t i = 0; i < wanted; i++) {
         enum sim_fault_kind kind = kinds[sim_below(random, kinds_count)];
         uint64_t step = sim_below(random, plan->steps);

@@ -307,8 +307,9 @@ static void jump_clock(struct sim *sim, uint64_t random)
 static void arm(struct sim *sim, enum sim_fault_kind kind, uint64_t random)
 {
     struct sim_armed armed = {.fault = disk_fault(kind), .rolls = sim->plan->rolls && sim_chance(&random, 60)};
-    bool stops = kind == SIM_KILL_IN_DISK || kind == SIM_POWER_IN_DISK;
-    armed.count = sim_below(&random, stops && !armed.rolls ? 50 : 6);
+    bool writes = kind == SIM_KILL_IN_DISK || kind == SIM_POWER_IN_DISK || kind == SIM_WRITE_EIO;
+    armed.blocks = writes && !armed.rolls && sim_chance(&random, 60);
+    armed.count = sim_below(&random, writes && !armed.rolls && !armed.blocks ? 50 : 6);
     armed.seed = random;
     if (armed.fault == SIM_DISK_POWER && !may_lose_power(sim))
         armed.fault = SIM_DISK_KILL;
@@ -335,8 +336,10 @@ static enum stop inject(struct sim *sim, const struct sim_fault *fault)
         jump_clock(sim, random);
         return GOES_ON;
     case SIM_FULL:
-        sim->disk.capacity = sim_disk_used(&sim->disk) + sim_below(&random, 6 << 20);
-        sim->full_until = sim->step + sim_below(&random, 6000);
+        /* About what the segment that is prepared takes: a start may find room for no other, or for a part of one. */
+        sim->disk.capacity = sim_disk_used(&sim->disk) + sim_below(&random, 8 << 20);
+        sim->disk.capacity = sim->disk.capacity > 5 << 20 ? sim->disk.capacity - (5 << 20) : 1;
+        sim->full_until = sim->step + sim_below(&random, sim->plan->rolls ? 40000 : 6000);
         return GOES_ON;
     case SIM_SLOW:
         sim->stalled_until[sim->pipeline->disk_agent] = sim->step + sim_below(&random, 3000);
