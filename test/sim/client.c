@@ -176,7 +176,9 @@ void sim_client_act(struct sim_clients *clients, const struct sim_action *action
         clients->network->sockets[client->handle].deaf = true;
         break;
     default: {
-        uint64_t garbage[4] = {sim_random(&random), sim_random(&random), sim_random(&random), sim_random(&random)};
+        uint64_t garbage[4];
+        for (uint32_t i = 0; i < 4; i++)
+            garbage[i] = sim_random(&random);
         sim_network_write(clients->network, client->handle, garbage, 1 + sim_below(&random, sizeof garbage));
         client->live = false;
     }

@@ -11,6 +11,7 @@
 
 #include "apart.h"
 #include "mutant.h"
+#include "random.h"
 
 #define MINIMISE_RUNS_MAX 3000u
 #define PROGRESS_EVERY 1000u /* seeds */
@@ -167,6 +168,7 @@ struct course {
     const struct arguments *arguments;
     struct sim_figures sum;
     struct sim_result last;
+    uint64_t hash;   /* of all their hashes */
     uint64_t failed; /* seed; 0: none */
     bool quiet;
 };
@@ -180,6 +182,8 @@ static bool take(void *context, uint64_t seed, const struct sim_result *result)
         course->failed = seed;
         return false;
     }
+    course->hash =
+        course->arguments->from == course->arguments->to ? result->hash : sim_mix(course->hash, result->hash);
     add(&course->sum, &result->figures);
     if (!course->quiet && done % PROGRESS_EVERY == 0 && seed != course->arguments->to) {
         printf("%" PRIu64 " seeds clean\n", done);
@@ -204,9 +208,10 @@ static int run_seeds(const struct arguments *arguments, struct sim_plan *plan)
         return EXIT_VIOLATION;
     }
     if (arguments->from == arguments->to)
-        printf("seed %" PRIu64 " is clean; hash %016" PRIx64 ": ", arguments->from, course.last.hash);
+        printf("seed %" PRIu64 " is clean; hash %016" PRIx64 ": ", arguments->from, course.hash);
     else
-        printf("seeds %" PRIu64 " to %" PRIu64 " are clean: ", arguments->from, arguments->to);
+        printf("seeds %" PRIu64 " to %" PRIu64 " are clean; hash %016" PRIx64 ": ", arguments->from, arguments->to,
+               course.hash);
     print_figures(&course.sum);
     return 0;
 }

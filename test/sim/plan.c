@@ -63,28 +63,30 @@ static void add_fault(struct sim_plan *plan, uint64_t step, enum sim_fault_kind 
 static void add_company(struct sim_plan *plan, uint64_t step, enum sim_fault_kind kind, uint64_t *random)
 {
     uint64_t soon = step + sim_below(random, 300);
+    uint64_t seed = sim_random(random);
+    bool coin = sim_chance(random, 50);
     switch (kind) {
     case SIM_KILL:
     case SIM_POWER:
     case SIM_KILL_IN_DISK:
     case SIM_POWER_IN_DISK:
         if (sim_chance(random, 40))
-            add_fault(plan, step, sim_chance(random, 50) ? SIM_KILL_IN_DISK : SIM_POWER_IN_DISK, sim_random(random));
+            add_fault(plan, step, coin ? SIM_KILL_IN_DISK : SIM_POWER_IN_DISK, seed);
         break;
     case SIM_FULL:
-        add_fault(plan, soon, sim_chance(random, 50) ? SIM_STOP : SIM_KILL, sim_random(random));
+        add_fault(plan, soon, coin ? SIM_STOP : SIM_KILL, seed);
         break;
     case SIM_SYNC_EIO:
     case SIM_WRITE_EIO:
         if (sim_chance(random, 60))
-            add_fault(plan, soon, SIM_POWER, sim_random(random));
+            add_fault(plan, soon, SIM_POWER, seed);
         break;
     case SIM_READ_EIO:
     case SIM_READ_FLIP:
     case SIM_READ_ELSEWHERE:
     case SIM_WRITE_LOST:
     case SIM_WRITE_ELSEWHERE:
-        add_fault(plan, soon, sim_chance(random, 50) ? SIM_KILL : SIM_POWER, sim_random(random));
+        add_fault(plan, soon, coin ? SIM_KILL : SIM_POWER, seed);
         break;
     default:
         break;
@@ -129,10 +131,9 @@ static void make_actions(struct sim_plan *plan, uint64_t *random)
                                     : dice < 986 ? SIM_LOGOUT
                                     : dice < 994 ? SIM_DEAF
                                                  : SIM_GARBAGE;
-        plan->actions[plan->actions_count++] = (struct sim_action){.step = step,
-                                                                   .client = (uint32_t)sim_below(random, plan->clients),
-                                                                   .kind = kind,
-                                                                   .seed = sim_random(random)};
+        uint32_t client = (uint32_t)sim_below(random, plan->clients);
+        plan->actions[plan->actions_count++] =
+            (struct sim_action){.step = step, .client = client, .kind = kind, .seed = sim_random(random)};
     }
 }
 

@@ -64,25 +64,16 @@ static struct pit_pipeline_config configure(struct sim *sim, const char *const *
         sim->symbols[0].definition.price_max = sim_chance(&random, 50) ? 1003 : 2000;
     for (uint32_t i = 0; i < sim->clients.count; i++)
         sim->clients.client[i].symbols = sim->symbols_count;
-    return (struct pit_pipeline_config){
+    struct pit_pipeline_config config = {
         .name = "sim",
         .directory = SIM_DIRECTORY,
         .symbols = sim->symbols,
         .symbols_count = sim->symbols_count,
-        .matchers = 1 + (uint32_t)sim_below(&random, 3),
         .addresses = address,
         .addresses_count = 1,
         .accounts = sim->accounts,
         .accounts_count = sim->plan->clients,
-        .limits = {.sessions_max = 8,
-                   .receive_bytes = PIT_GATEWAY_RECEIVE_BYTES_MIN,
-                   .turn_messages = 1 + (uint32_t)sim_below(&random, 40),
-                   .requests_max = sim_chance(&random, 20) ? 4 : 0,
-                   .rate_max = sim_chance(&random, 10) ? 20000 : 0,
-                   .logon_ms = 20,
-                   .heartbeat_ms = sim_chance(&random, 30) ? 20 : 0,
-                   .overload_ms = 1 + (uint32_t)sim_below(&random, 5)},
-        .outbox_bytes = PIT_EGRESS_OUTBOX_BYTES_MIN << sim_below(&random, 4),
+        .limits = {.sessions_max = 8, .receive_bytes = PIT_GATEWAY_RECEIVE_BYTES_MIN, .logon_ms = 20},
         .close_ms = 1,
         .market_data = true,
         .threads = PIT_THREADS_SHARED,
@@ -99,6 +90,14 @@ static struct pit_pipeline_config configure(struct sim *sim, const char *const *
         .network = &sim->network.table,
         .notes = {.say = say, .context = sim},
     };
+    config.matchers = 1 + (uint32_t)sim_below(&random, 3);
+    config.limits.turn_messages = 1 + (uint32_t)sim_below(&random, 40);
+    config.limits.requests_max = sim_chance(&random, 20) ? 4 : 0;
+    config.limits.rate_max = sim_chance(&random, 10) ? 20000 : 0;
+    config.limits.heartbeat_ms = sim_chance(&random, 30) ? 20 : 0;
+    config.limits.overload_ms = 1 + (uint32_t)sim_below(&random, 5);
+    config.outbox_bytes = PIT_EGRESS_OUTBOX_BYTES_MIN << sim_below(&random, 4);
+    return config;
 }
 
 /* A journal that is never synced survives its process, not the machine. */
@@ -266,8 +265,8 @@ static void turn(struct sim *sim)
         }
         dice -= weight(sim, i);
     }
-    sim_client_read(&sim->clients, (uint32_t)sim_below(&random, sim->clients.count), sim->step,
-                    sim_chance(&random, 50) ? SIZE_MAX : sim_below(&random, 400));
+    uint32_t reader = (uint32_t)sim_below(&random, sim->clients.count);
+    sim_client_read(&sim->clients, reader, sim->step, sim_chance(&random, 50) ? SIZE_MAX : sim_below(&random, 400));
 }
 
 /* Faults. */
@@ -318,6 +317,7 @@ static void arm(struct sim *sim, enum sim_fault_kind kind, uint64_t random)
 
 static enum stop inject(struct sim *sim, const struct sim_fault *fault)
 {
+    uint32_t stalled;
     uint64_t random = fault->seed;
     sim_trace_note(&sim->trace, "fault", fault->kind, 0, 0);
     sim_trace_say(&sim->trace, "fault: %s", sim_fault_name(fault->kind));
@@ -345,7 +345,8 @@ static enum stop inject(struct sim *sim, const struct sim_fault *fault)
         sim->stalled_until[sim->pipeline->disk_agent] = sim->step + sim_below(&random, 3000);
         return GOES_ON;
     case SIM_STALL:
-        sim->stalled_until[sim_below(&random, sim->agents_count)] = sim->step + sim_below(&random, 3000);
+        stalled = (uint32_t)sim_below(&random, sim->agents_count);
+        sim->stalled_until[stalled] = sim->step + sim_below(&random, 3000);
         return GOES_ON;
     default:
         arm(sim, fault->kind, random);
