@@ -82,13 +82,26 @@ static struct sim_name *find(struct sim_disk *disk, const char *path)
     return NULL;
 }
 
+/* A name that no file has or may have after a power cut. */
+static bool is_free(const struct sim_disk *disk, int name)
+{
+    bool free = disk->names[name].inode < 0 && disk->names[name].medium < 0;
+    for (uint32_t i = 0; i < disk->pending_count && free; i++)
+        free = disk->pending[i].from != name && disk->pending[i].to != name;
+    return free;
+}
+
 static struct sim_name *find_or_add(struct sim_disk *disk, const char *path)
 {
     struct sim_name *name = find(disk, path);
     if (name)
         return name;
-    PIT_CHECK(disk->names_count < SIM_NAMES_MAX && strlen(path) < sizeof name->path);
-    name = &disk->names[disk->names_count++];
+    uint32_t place = 0;
+    while (place < disk->names_count && !is_free(disk, (int)place))
+        place++;
+    PIT_CHECK(place < SIM_NAMES_MAX && strlen(path) < sizeof name->path);
+    disk->names_count += place == disk->names_count;
+    name = &disk->names[place];
     strcpy(name->path, path);
     name->inode = name->medium = -1;
     return name;

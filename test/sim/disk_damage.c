@@ -156,7 +156,7 @@ void sim_disk_garble(struct sim_disk *disk, int number, uint8_t *bytes, uint64_t
     uint64_t used = count;
     while (used > SIM_SECTOR_BYTES && pit_journal_zero(bytes + used - SIM_SECTOR_BYTES, SIM_SECTOR_BYTES))
         used -= SIM_SECTOR_BYTES;
-    if (armed->fault == SIM_DISK_READ_FLIP) {
+    if (armed->fault == SIM_DISK_READ_FLIP || inode->size < 8192) {
         uint64_t place = sim_below(&random, used);
         bytes[place] ^= (uint8_t)(1u << sim_below(&random, 8));
         return;

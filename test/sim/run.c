@@ -11,6 +11,7 @@
 
 #define UTC_NS UINT64_C(1700000000000000000)
 #define TURN_NS_MAX 10000u
+#define WAITING 100u
 #define START_TRIES 50u
 #define DRAIN_STEPS_MAX 400000u
 #define STREAM_TURN 1000000u /* streams of random numbers: one for each turn, one for each start */
@@ -249,6 +250,8 @@ static void turn(struct sim *sim)
 {
     uint64_t random = sim_mix(sim->plan->seed, STREAM_TURN + sim->step);
     uint64_t passed = 200 + sim_below(&random, TURN_NS_MAX);
+    if (sim->full_until)
+        passed *= WAITING; /* whoever waits for space looks again after a second */
     sim->trace.step = ++sim->step;
     sim->monotonic_ns += passed;
     sim->utc_ns += passed;
