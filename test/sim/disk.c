@@ -1,4 +1,4 @@
-/* test/sim/disk.c - the table of functions, and what a stop leaves. See disk.h. */
+/* test/sim/disk.c - files, names, and the table of functions. See disk.h. */
 #include "disk.h"
 
 #include <errno.h>
@@ -17,20 +17,16 @@
 
 /* Files. */
 
-static uint64_t sectors(uint64_t bytes)
-{
-    return (bytes + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES;
-}
-
 void sim_inode_resize(struct sim_inode *inode, uint64_t size)
 {
     if (size > inode->room) {
-        uint64_t room = sectors(size > inode->room * 2 ? size : inode->room * 2) * SIM_SECTOR_BYTES;
+        uint64_t room = sim_sectors(size > inode->room * 2 ? size : inode->room * 2) * SIM_SECTOR_BYTES;
         inode->cache = realloc(inode->cache, room);
         inode->medium = realloc(inode->medium, room);
-        inode->dirty = realloc(inode->dirty, sectors(room) * sizeof *inode->dirty);
+        inode->dirty = realloc(inode->dirty, sim_sectors(room) * sizeof *inode->dirty);
         PIT_CHECK(inode->cache && inode->medium && inode->dirty);
-        memset(inode->dirty + sectors(inode->room), 0, (sectors(room) - sectors(inode->room)) * sizeof *inode->dirty);
+        memset(inode->dirty + sim_sectors(inode->room), 0,
+               (sim_sectors(room) - sim_sectors(inode->room)) * sizeof *inode->dirty);
         inode->room = room;
     }
     if (size > inode->size)
@@ -38,8 +34,7 @@ void sim_inode_resize(struct sim_inode *inode, uint64_t size)
     inode->size = size;
 }
 
-/* The medium has room for the first size bytes of the file from now on. */
-static void medium_grow(struct sim_inode *inode, uint64_t size)
+void sim_medium_grow(struct sim_inode *inode, uint64_t size)
 {
     if (size <= inode->medium_size)
         return;
@@ -47,13 +42,13 @@ static void medium_grow(struct sim_inode *inode, uint64_t size)
     inode->medium_size = size;
 }
 
-static void to_medium(struct sim_inode *inode, uint64_t sector)
+void sim_to_medium(struct sim_inode *inode, uint64_t sector)
 {
     uint64_t from = sector * SIM_SECTOR_BYTES;
     if (from >= inode->size)
         return;
     uint64_t count = inode->size - from < SIM_SECTOR_BYTES ? inode->size - from : SIM_SECTOR_BYTES;
-    medium_grow(inode, from + count);
+    sim_medium_grow(inode, from + count);
     memcpy(inode->medium + from, inode->cache + from, count);
 }
 
@@ -63,7 +58,7 @@ static int new_inode(struct sim_disk *disk)
         struct sim_inode *inode = &disk->inodes[i];
         if (inode->used)
             continue;
-        memset(inode->dirty, 0, sectors(inode->room) * sizeof *inode->dirty);
+        memset(inode->dirty, 0, sim_sectors(inode->room) * sizeof *inode->dirty);
         inode->used = true;
         inode->diverged = false;
         inode->size = inode->medium_size = 0;
@@ -107,8 +102,7 @@ static struct sim_name *find_or_add(struct sim_disk *disk, const char *path)
     return name;
 }
 
-/* One change of the directory, for what is found after a power cut. */
-static void apply_pending(struct sim_disk *disk, const struct sim_pending *change)
+void sim_apply_pending(struct sim_disk *disk, const struct sim_pending *change)
 {
     if (change->from >= 0) {
         if (disk->names[change->from].medium != change->inode)
@@ -122,7 +116,7 @@ static void apply_pending(struct sim_disk *disk, const struct sim_pending *chang
 static void rename_now(struct sim_disk *disk, int inode, struct sim_name *from, struct sim_name *to)
 {
     if (disk->pending_count == SIM_PENDING_MAX) { /* a file system writes its own journal now and then */
-        apply_pending(disk, &disk->pending[0]);
+        sim_apply_pending(disk, &disk->pending[0]);
         memmove(disk->pending, disk->pending + 1, (SIM_PENDING_MAX - 1) * sizeof *disk->pending);
         disk->pending_count--;
     }
@@ -272,10 +266,10 @@ static void put_sector(struct sim_inode *inode, const uint8_t *bytes, uint64_t c
 {
     memcpy(inode->cache + offset, bytes, count);
     if (direct) {
-        medium_grow(inode, offset + count);
+        sim_medium_grow(inode, offset + count);
         memcpy(inode->medium + offset, bytes, count);
     }
-    memset(inode->dirty + offset / SIM_SECTOR_BYTES, !direct, sectors(offset % SIM_SECTOR_BYTES + count));
+    memset(inode->dirty + offset / SIM_SECTOR_BYTES, !direct, sim_sectors(offset % SIM_SECTOR_BYTES + count));
     inode->diverged = inode->diverged || !direct;
 }
 
@@ -314,7 +308,7 @@ static int disk_write(void *context, int file, const void *bytes, size_t count, 
     disk->writes++;
     if (offset == 0 && count == 4096)
         begins_segment(disk);
-    note(disk, "write", (uint64_t)number, offset / SIM_SECTOR_BYTES, sectors(count));
+    note(disk, "write", (uint64_t)number, offset / SIM_SECTOR_BYTES, sim_sectors(count));
     if (direct && (count % 4096 || offset % 4096 || (uintptr_t)bytes % 4096))
         return -EINVAL;
     if (offset + count > inode->size) {
@@ -352,15 +346,15 @@ static int disk_sync(void *context, int file)
     bool fails = strikes(disk, CLASS_SYNC, &struck);
     if (fails && disk->stopped)
         return -EIO; /* what of it is done, the restart decides */
-    const bool *end = inode->dirty + sectors(inode->size);
+    const bool *end = inode->dirty + sim_sectors(inode->size);
     for (bool *at = inode->dirty; at < end && (at = memchr(at, true, (size_t)(end - at))); at++) {
         *at = false;
         if (!fails || (sim_random(&struck.seed) & 1))
-            to_medium(inode, (uint64_t)(at - inode->dirty));
+            sim_to_medium(inode, (uint64_t)(at - inode->dirty));
     }
     if (fails)
         return -EIO;
-    medium_grow(inode, inode->size);
+    sim_medium_grow(inode, inode->size);
     return 0;
 }
 
@@ -539,74 +533,4 @@ uint64_t sim_disk_used(const struct sim_disk *disk)
         if (disk->names[i].inode >= 0)
             bytes += disk->inodes[disk->names[i].inode].size;
     return bytes;
-}
-
-/* A power cut: of the pending names a first part is there, or any choice of them. */
-static void cut_names(struct sim_disk *disk)
-{
-    bool ordered = !sim_chance(&disk->random, 30);
-    uint64_t there = sim_below(&disk->random, disk->pending_count + 1);
-    for (uint32_t i = 0; i < disk->pending_count; i++)
-        if (ordered ? i < there : (sim_random(&disk->random) & 1) != 0)
-            apply_pending(disk, &disk->pending[i]);
-    disk->pending_count = 0;
-    for (uint32_t i = 0; i < disk->names_count; i++)
-        disk->names[i].inode = disk->names[i].medium;
-}
-
-/* A power cut: of what is dirty each sector, or each page, is on the medium or not; a new size likewise. */
-static void cut_file(struct sim_inode *inode, uint64_t *random)
-{
-    uint64_t unit = sim_chance(random, 50) ? 4096 / SIM_SECTOR_BYTES : 1;
-    uint64_t last = UINT64_MAX;
-    bool there = false;
-    if (!inode->diverged)
-        return;
-    bool grown = sim_random(random) & 1;
-    const bool *end = inode->dirty + sectors(inode->size);
-    for (bool *at = inode->dirty; at < end && (at = memchr(at, true, (size_t)(end - at))); at++) {
-        uint64_t sector = (uint64_t)(at - inode->dirty);
-        *at = false;
-        if (sector / unit != last)
-            there = sim_random(random) & 1;
-        last = sector / unit;
-        if (there)
-            to_medium(inode, sector);
-    }
-    if (grown)
-        medium_grow(inode, inode->size);
-    inode->size = inode->medium_size;
-    memcpy(inode->cache, inode->medium, inode->size);
-    inode->diverged = false;
-}
-
-static bool is_named(const struct sim_disk *disk, int inode)
-{
-    for (uint32_t i = 0; i < disk->names_count; i++)
-        if (disk->names[i].inode == inode || disk->names[i].medium == inode)
-            return true;
-    for (uint32_t i = 0; i < disk->pending_count; i++)
-        if (disk->pending[i].inode == inode)
-            return true;
-    return false;
-}
-
-void sim_disk_restart(struct sim_disk *disk, bool power)
-{
-    for (uint32_t i = 0; i < SIM_HANDLES_MAX; i++)
-        disk->handles[i].open = false;
-    if (power)
-        cut_names(disk);
-    for (int i = 0; i < (int)SIM_INODES_MAX; i++) {
-        struct sim_inode *inode = &disk->inodes[i];
-        if (!inode->used)
-            continue;
-        if (!is_named(disk, i)) {
-            inode->used = false;
-            sim_damage_end(disk, i, 0, inode->room);
-        } else if (power) {
-            cut_file(inode, &disk->random);
-        }
-    }
-    disk->stopped = SIM_DISK_RUNS;
 }

@@ -147,9 +147,24 @@ uint64_t sim_disk_mercy(const struct sim_disk *disk);
 /* Bytes of all files. */
 uint64_t sim_disk_used(const struct sim_disk *disk);
 
-/* ---- disk.c and disk_damage.c share ---- */
+/* ---- disk.c, disk_stop.c and disk_damage.c share ---- */
+
+static inline uint64_t sim_sectors(uint64_t bytes)
+{
+    return (bytes + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES;
+}
 
 void sim_inode_resize(struct sim_inode *inode, uint64_t size);
+
+/* The medium has room for the first size bytes of the file from now on. */
+void sim_medium_grow(struct sim_inode *inode, uint64_t size);
+
+/* Brings a sector to the medium. */
+void sim_to_medium(struct sim_inode *inode, uint64_t sector);
+
+/* One change of the directory, for what is found after a power cut. */
+void sim_apply_pending(struct sim_disk *disk, const struct sim_pending *change);
+
 void sim_damage_note(struct sim_disk *disk, int inode, uint64_t from, uint64_t count, const uint8_t *ought);
 void sim_damage_end(struct sim_disk *disk, int inode, uint64_t from, uint64_t count);
 /* A durable write that goes elsewhere, or nowhere. */

@@ -11,13 +11,19 @@
 
 #define UTC_NS UINT64_C(1700000000000000000)
 #define TURN_NS_MAX 10000u
-#define WAITING 100u
+#define WAITING 100u /* times as fast passes time while the disk is full */
 #define START_TRIES 50u
 #define DRAIN_STEPS_MAX 400000u
-#define STREAM_TURN 1000000u /* streams of random numbers: one for each turn, one for each start */
-#define STREAM_START 100u
+/* Streams of random numbers: one for each turn, each start and so on; see stream. */
+enum stream { STREAM_DISK = 2, STREAM_NETWORK, STREAM_TURN, STREAM_START, STREAM_TRIES, STREAM_FAILURE };
 
 enum stop { GOES_ON = 0, STOP_KILL, STOP_POWER, STOP_CLEAN };
+
+/* The state of a stream: its number, and which turn, start ... it is. */
+static uint64_t stream(const struct sim *sim, enum stream which, uint64_t number)
+{
+    return sim_mix(sim_mix(sim->plan->seed, which), number);
+}
 
 static uint64_t utc_ns(void *context)
 {
@@ -58,7 +64,7 @@ static uint32_t make_symbol(struct pit_pipeline_symbol *symbol, uint32_t number,
 /* The configuration may change from start to start: matchers, limits, a symbol more, another band. */
 static struct pit_pipeline_config configure(struct sim *sim, const char *const *address)
 {
-    uint64_t random = sim_mix(sim->plan->seed, STREAM_START + sim->figures.starts);
+    uint64_t random = stream(sim, STREAM_START, sim->figures.starts);
     if (sim->figures.starts > 0 && sim->symbols_count < SIM_SYMBOLS_ROOM && sim_chance(&random, 10))
         sim->symbols_count += make_symbol(&sim->symbols[sim->symbols_count], sim->symbols_count, sim->plan);
     if (sim_chance(&random, 15))
@@ -107,12 +113,18 @@ static bool may_lose_power(const struct sim *sim)
     return sim->plan->sync != PIT_JOURNAL_SYNC_NEVER;
 }
 
+/* The disk is full no more. */
+static void make_room(struct sim *sim)
+{
+    sim->disk.capacity = sim->full_until = 0;
+}
+
 /* The world after a start that failed: what was injected is taken away again. The pristine bytes are there for the next
  * try, which then has no excuse. */
 static void after_refusal(struct sim *sim, uint64_t *random)
 {
     sim->figures.refused++;
-    sim->disk.capacity = 0;
+    make_room(sim);
     sim_disk_restart(&sim->disk, sim_chance(random, 30) && may_lose_power(sim));
     sim_disk_heal(&sim->disk);
 }
@@ -153,7 +165,7 @@ static bool try_start(struct sim *sim, uint64_t *random)
 /* Starts, however often it takes. */
 static void start(struct sim *sim)
 {
-    uint64_t random = sim_mix(sim->plan->seed, STREAM_START + 50 + sim->step);
+    uint64_t random = stream(sim, STREAM_TRIES, sim->step);
     if (sim->flips) {
         sim_disk_flip(&sim->disk, sim->flips, sim->flips_seed);
         sim->flips = 0;
@@ -198,7 +210,7 @@ static void crash(struct sim *sim, bool power)
 /* The journal has failed: the process ends by itself. Then perhaps the power goes too. */
 static void give_up(struct sim *sim)
 {
-    uint64_t random = sim_mix(sim->plan->seed, sim->step);
+    uint64_t random = stream(sim, STREAM_FAILURE, sim->step);
     struct pit_error error = {0};
     pit_pipeline_failed(sim->pipeline, &error);
     sim_trace_note(&sim->trace, "failed", (uint64_t)-error.code, 0, 0);
@@ -207,7 +219,7 @@ static void give_up(struct sim *sim)
     sim_clients_cut_off(&sim->clients);
     pit_pipeline_destroy(sim->pipeline);
     sim->pipeline = NULL;
-    sim->disk.capacity = 0;
+    make_room(sim);
     sim_disk_restart(&sim->disk, sim_chance(&random, 50) && may_lose_power(sim));
     sim->figures.crashes++;
 }
@@ -248,15 +260,15 @@ static uint32_t weight(const struct sim *sim, uint32_t number)
 /* One turn of one agent, or of one client that reads. */
 static void turn(struct sim *sim)
 {
-    uint64_t random = sim_mix(sim->plan->seed, STREAM_TURN + sim->step);
+    uint64_t random = stream(sim, STREAM_TURN, sim->step);
     uint64_t passed = 200 + sim_below(&random, TURN_NS_MAX);
     if (sim->full_until)
-        passed *= WAITING; /* whoever waits for space looks again after a second */
+        passed *= WAITING; /* whoever waits for space looks again in a second */
     sim->trace.step = ++sim->step;
     sim->monotonic_ns += passed;
     sim->utc_ns += passed;
     if (sim->full_until && sim->step >= sim->full_until)
-        sim->full_until = sim->disk.capacity = 0;
+        make_room(sim);
     uint64_t weights = 8;
     for (uint32_t i = 0; i < sim->agents_count; i++)
         weights += weight(sim, i);
@@ -439,9 +451,9 @@ static void open_world(struct sim *sim, const struct sim_plan *plan, bool print)
     sim->utc_ns = UTC_NS;
     sim->monotonic_ns = UINT64_C(1000000000);
     sim->clock = (struct pit_clock){.context = sim, .utc_ns = utc_ns, .monotonic_ns = monotonic_ns};
-    sim_disk_open(&sim->disk, &sim->trace, &sim->monotonic_ns, &sim->utc_ns, sim_mix(plan->seed, 2));
+    sim_disk_open(&sim->disk, &sim->trace, &sim->monotonic_ns, &sim->utc_ns, stream(sim, STREAM_DISK, 0));
     sim->disk.direct_refused = plan->direct_refused;
-    sim_network_open(&sim->network, &sim->trace, sim_mix(plan->seed, 3));
+    sim_network_open(&sim->network, &sim->trace, stream(sim, STREAM_NETWORK, 0));
     sim_model_open(&sim->model, plan->clients);
     sim_clients_open(&sim->clients, plan, &sim->network, &sim->model, &sim->trace);
     sim->symbols_count = plan->symbols;
@@ -470,7 +482,7 @@ static void close_world(struct sim *sim)
 static void conclude(struct sim *sim)
 {
     sim_disk_disarm(&sim->disk);
-    sim->disk.capacity = 0;
+    make_room(sim);
     for (uint32_t tries = 0; tries < 3 && !sim->model.violation[0]; tries++) {
         if (!sim->pipeline)
             start(sim);

@@ -7,7 +7,7 @@
  *
  *   run.c      the run: starts, stops, turns        check.c    what must hold after a start and after a clean stop
  *   model.c    what must be true                    client.c   the clients
- *   disk.c, disk_damage.c, network.c, market_files.c           the world
+ *   disk.c, disk_stop.c, disk_damage.c, network.c, market_files.c    the world
  *   plan.c     what a seed means                    minimise.c makes a failing plan small
  */
 #ifndef PIT_TEST_SIM_SIM_H

@@ -41,20 +41,19 @@ class Simulator(unittest.TestCase):
             self.assertGreater(int(re.search(rf"(\d+) {what}", text)[1]), 20, text)
 
     def test_a_failing_seed_fails_again_and_gets_smaller(self):
-        first = sim("--mutant", "ack-before-sync", "--seeds", "1..100", code=1)
+        first = sim("--mutant", "ack-before-sync", "--seeds", "20..200", code=1)
         seed = re.search(r"seed (\d+) FAILS", first)[1]
         again = sim("--mutant", "ack-before-sync", "--seed", seed, code=1)
         self.assertEqual(first, again)
         small = sim("--mutant", "ack-before-sync", "--seed", seed, "--minimise", code=1)
         self.assertEqual(small, sim("--mutant", "ack-before-sync", "--seed", seed, "--minimise", code=1))
-        for what in (r"(\d+) actions of clients", r"(\d+) faults:"):
+        for what, part in ((r"(\d+) actions of clients", 20), (r"(\d+) faults:", 1)):
             before, after = int(re.search(what, first)[1]), int(re.search(what, small)[1])
-            self.assertLessEqual(after, before)
-        self.assertLessEqual(int(re.search(r"(\d+) actions of clients", small)[1]), 5, small)
+            self.assertLessEqual(after, before // part, small)
         self.assertIn("were acknowledged; only", small)
 
     def test_a_run_without_its_mutant_is_clean(self):
-        text = sim("--mutant", "ack-before-sync", "--seeds", "1..100", code=1)
+        text = sim("--mutant", "ack-before-sync", "--seeds", "20..200", code=1)
         sim("--seed", re.search(r"seed (\d+) FAILS", text)[1])
 
     def test_nonsense_is_refused(self):
