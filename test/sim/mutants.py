@@ -17,24 +17,24 @@ MUTANTS = {
         "    return journal->durable;\n",
         "    return ON(ack-before-sync) && journal->writing ? journal->writing_last : journal->durable;\n"),
     "segment-end-off-by-one": (
-        "a block may reach one page beyond the end of its segment", "journal/writer.c",
-        "if (journal->offset + bytes > journal->segment_bytes) {",
-        "if (journal->offset + bytes > journal->segment_bytes + (ON(segment-end-off-by-one) ? 4096 : 0)) {"),
+        "a block may reach one page beyond the end of its segment", "journal/writer_disk.c",
+        "    return journal->offset + bytes <= journal->segment_bytes;\n",
+        "    return journal->offset + bytes <= journal->segment_bytes + (ON(segment-end-off-by-one) ? 4096 : 0);\n"),
     "sync-error-ignored": (
         "a failed fdatasync is taken for a good one", "journal/segment.c",
         "        result = disk->sync(disk->context, file);\n    return result;\n",
         "        result = disk->sync(disk->context, file);\n"
         "    return ON(sync-error-ignored) && result == -EIO ? 0 : result;\n"),
     "write-error-ignored": (
-        "a failed write of a block is taken for a good one", "journal/writer.c",
+        "a failed write of a block is taken for a good one", "journal/writer_disk.c",
         "    if (result < 0)\n        return result;\n    journal->offset += bytes;\n",
         "    if (result < 0 && !ON(write-error-ignored))\n        return result;\n    journal->offset += bytes;\n"),
     "name-not-synced": (
         "the directory is not synced when a segment gets its number", "journal/segment.c",
-        "    if (result == 0 && files->method != PIT_JOURNAL_METHOD_NEVER)\n"
-        "        result = disk->sync_directory(disk->context, files->directory);\n",
-        "    if (result == 0 && files->method != PIT_JOURNAL_METHOD_NEVER && !ON(name-not-synced))\n"
-        "        result = disk->sync_directory(disk->context, files->directory);\n"),
+        "    return files->method == PIT_JOURNAL_METHOD_NEVER ? 0 : disk->sync_directory(disk->context, files->directory);\n",
+        "    return files->method == PIT_JOURNAL_METHOD_NEVER || ON(name-not-synced)\n"
+        "               ? 0\n"
+        "               : disk->sync_directory(disk->context, files->directory);\n"),
     "last-block-not-written-again": (
         "a start does not make durable the last block that it found", "journal/segment.c",
         "    int result = write_last_again(files, file, name, end, block);\n",
