@@ -480,6 +480,16 @@ static uint64_t disk_monotonic_ns(void *context)
     return *((struct sim_disk *)context)->monotonic_ns;
 }
 
+static int64_t disk_free_bytes(void *context, const char *path)
+{
+    const struct sim_disk *disk = context;
+    (void)path;
+    uint64_t used = sim_disk_used(disk);
+    if (disk->capacity == 0)
+        return INT64_MAX / 2;
+    return disk->capacity > used ? (int64_t)(disk->capacity - used) : 0;
+}
+
 /* The whole. */
 
 void sim_disk_open(struct sim_disk *disk, struct sim_trace *trace, const uint64_t *monotonic_ns, const uint64_t *utc_ns,
@@ -513,6 +523,7 @@ void sim_disk_open(struct sim_disk *disk, struct sim_trace *trace, const uint64_
         .random = disk_random,
         .utc_ns = disk_utc_ns,
         .monotonic_ns = disk_monotonic_ns,
+        .free_bytes = disk_free_bytes,
     };
 }
 
