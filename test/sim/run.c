@@ -103,6 +103,10 @@ static struct pit_pipeline_config configure(struct sim *sim, const char *const *
     config.limits.rate_max = sim_chance(&random, 10) ? 20000 : 0;
     config.limits.heartbeat_ms = sim_chance(&random, 30) ? 20 : 0;
     config.limits.overload_ms = 1 + (uint32_t)sim_below(&random, 5);
+    if (sim_chance(&random, 60)) {
+        config.snapshots.every = 1 + sim_below(&random, 60);
+        config.snapshots.keep = 1 + (uint32_t)sim_below(&random, 3);
+    }
     config.reserve_bytes = sim_chance(&random, 30) ? 1 << 20 : 0;
     config.cancels_bytes = sim_chance(&random, 30) ? 1 << 20 : 0;
     config.outbox_bytes = PIT_EGRESS_OUTBOX_BYTES_MIN << sim_below(&random, 4);
