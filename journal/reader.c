@@ -322,7 +322,8 @@ static void switch_to(struct pit_journal_reader *reader, uint32_t place, int fil
 }
 
 /* A segment whose header page is not whole stands where the journal goes on: it was just being begun when everything
- * stopped, or it is damaged. 0: just begun, *extent is how far it reaches. */
+ * stopped, or it is damaged. The header is durable before the first block is written, so behind one that is not whole
+ * there can only be zeros. 0: just begun, *extent is how far it reaches. */
 static int judge_begun(struct pit_journal_reader *reader, int file, uint64_t number, const char *wrong,
                        uint64_t *extent, struct pit_error *error)
 {
@@ -338,8 +339,8 @@ static int judge_begun(struct pit_journal_reader *reader, int file, uint64_t num
         snprintf(found, sizeof found, "block %lu is whole at offset %lu", tail.block_number, tail.block_offset);
         return damaged_segment(reader, number, -EBADMSG, wrong, found, error);
     }
-    if (tail.extent > PIT_JOURNAL_BLOCK_BYTES_MAX) {
-        snprintf(found, sizeof found, "there is data up to offset %lu, more than an unfinished write leaves",
+    if (tail.extent > PIT_JOURNAL_PAGE_BYTES) {
+        snprintf(found, sizeof found, "there is data up to offset %lu, and nothing is written before the header is",
                  tail.extent);
         return damaged_segment(reader, number, -EBADMSG, wrong, found, error);
     }

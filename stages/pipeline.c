@@ -204,25 +204,44 @@ static int drained_too_long(const struct pit_pipeline *pipeline, uint32_t drain_
                          drain_ms, pit_pipeline_describe_space(pipeline, &space, text), waits_for);
 }
 
+void pit_pipeline_drain(struct pit_pipeline *pipeline)
+{
+    pit_sequence_store(&pipeline->control.phase, PIT_PHASE_DRAIN);
+}
+
+const char *pit_pipeline_undrained(struct pit_pipeline *pipeline)
+{
+    uint64_t last = 0;
+    if (!intake_closed(pipeline, &last))
+        return "the intake was not closed";
+    if (pit_control_intake_end(&pipeline->control) == 0)
+        pit_sequence_store(&pipeline->control.intake_end, last + 1);
+    return unfinished(pipeline, last);
+}
+
 static int drain(struct pit_pipeline *pipeline, uint32_t drain_ms, struct pit_error *error)
 {
     uint64_t limit = now_ms() + drain_ms;
-    uint64_t last = 0;
-    const char *waits_for = "the intake was not closed";
-    pit_sequence_store(&pipeline->control.phase, PIT_PHASE_DRAIN);
-    for (bool closed = false; waits_for; nap()) {
+    const char *waits_for = "";
+    pit_pipeline_drain(pipeline);
+    for (; waits_for; nap()) {
         if (pit_pipeline_failed(pipeline, error))
             return error->code ? error->code : -EIO;
-        if (!closed && intake_closed(pipeline, &last)) {
-            closed = true;
-            pit_sequence_store(&pipeline->control.intake_end, last + 1);
-        }
-        if (closed)
-            waits_for = unfinished(pipeline, last);
+        waits_for = pit_pipeline_undrained(pipeline);
         if (waits_for && now_ms() > limit)
             return drained_too_long(pipeline, drain_ms, waits_for, error);
     }
     return 0;
+}
+
+uint32_t pit_pipeline_agents(const struct pit_pipeline *pipeline)
+{
+    return pipeline->request.agents_count;
+}
+
+const struct pit_agent *pit_pipeline_agent(const struct pit_pipeline *pipeline, uint32_t number)
+{
+    return pit_runner_agent(pipeline->runner, number);
 }
 
 int pit_pipeline_stop(struct pit_pipeline *pipeline, uint32_t drain_ms, struct pit_error *error)

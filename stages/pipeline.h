@@ -128,6 +128,18 @@ int pit_pipeline_stop(struct pit_pipeline *pipeline, uint32_t drain_ms, struct p
 
 void pit_pipeline_destroy(struct pit_pipeline *pipeline);
 
+/* Without threads: a simulation calls the agents itself, between create and destroy, in place of start and stop. First
+ * every agent's init, then do_work of whom it likes, on one thread; at the end, if it is to be a clean one, drain, and
+ * do_work until nothing is undrained, and every agent's close. */
+uint32_t pit_pipeline_agents(const struct pit_pipeline *pipeline);
+const struct pit_agent *pit_pipeline_agent(const struct pit_pipeline *pipeline, uint32_t number);
+
+/* The phase is DRAIN from now on. */
+void pit_pipeline_drain(struct pit_pipeline *pipeline);
+
+/* After pit_pipeline_drain: NULL when all that was accepted is done with; else what is not. */
+const char *pit_pipeline_undrained(struct pit_pipeline *pipeline);
+
 /* What recovery found. */
 struct pit_pipeline_recovered {
     uint64_t commands;    /* applied; with last_sequence 0: a new journal */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ring/check.h"
 #include "stages/pipeline_parts.h"
 
 static uint32_t add_agent(struct pit_topology_request *request, const char *name, bool blocks)
@@ -274,6 +275,13 @@ static int make_egress(struct pit_pipeline *pipeline, struct pit_error *error)
     return 0;
 }
 
+/* For challenges: whoever passes a disk in says what is random. */
+static void disk_random(void *context, void *bytes, size_t count)
+{
+    const struct pit_disk *disk = context;
+    PIT_CHECK(disk->random(disk->context, bytes, count) == 0); /* without randomness there is no challenge */
+}
+
 static int make_gateway(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     struct pit_gateway_config config = {
@@ -295,6 +303,8 @@ static int make_gateway(struct pit_pipeline *pipeline, struct pit_error *error)
         .startup_count = pipeline->startup_count,
         .time_ns_min = pipeline->last_time_ns,
         .limits = pipeline->config.limits,
+        .random = disk_random,
+        .random_context = (void *)(uintptr_t)pipeline->disk,
     };
     pit_pipeline_allocate_near(pipeline, pipeline->front);
     int code = pit_gateway_create(&pipeline->gateway, &config, error);

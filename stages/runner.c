@@ -105,6 +105,11 @@ void pit_runner_place(struct pit_runner *runner, uint32_t agent, const struct pi
     runner->agents[agent].agent = *what;
 }
 
+const struct pit_agent *pit_runner_agent(const struct pit_runner *runner, uint32_t agent)
+{
+    return &runner->agents[agent].agent;
+}
+
 static void add_bell(struct pit_bell **bells, uint32_t *bells_count, struct pit_bell *bell)
 {
     for (uint32_t i = 0; i < *bells_count; i++)

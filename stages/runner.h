@@ -32,6 +32,9 @@ struct pit_bell *pit_runner_bell(struct pit_runner *runner, uint32_t agent);
 /* Says what agent number agent is. Before start. */
 void pit_runner_place(struct pit_runner *runner, uint32_t agent, const struct pit_agent *what);
 
+/* What agent number agent is: for whoever calls the agents himself, without threads. */
+const struct pit_agent *pit_runner_agent(const struct pit_runner *runner, uint32_t agent);
+
 /* After a turn in which agent had work, the thread of reader is woken if it may be asleep. Before start. Nothing
  * happens when both are on one thread. */
 void pit_runner_feeds(struct pit_runner *runner, uint32_t agent, uint32_t reader);

@@ -48,6 +48,8 @@ if [ "${1:-}" != quick ]; then
     step "build: gcc -O0" build build-debug -Dbuildtype=debug
     step "the same commands, four builds, live and replayed: one digest" \
         python3 test/e2e/across_builds.py build build-clang build-debug build-asan
+    step "the same seeds of the simulator, four builds: the same runs" \
+        test/sim/across_builds.sh build build-clang build-debug build-asan
     step "install and use" python3 test/e2e/installed.py build
 fi
 

@@ -1,0 +1,225 @@
+/* test/sim/check.c - what must hold after a start and after a clean stop. See sim.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "market_files.h"
+#include "replay/replay.h"
+#include "ring/check.h"
+#include "sim.h"
+#include "stages/pipeline_parts.h"
+
+/* A replay of what stands on disk, by the real code, compared with what entered and with what the plain matcher did. */
+struct comparison {
+    struct sim *sim;
+    uint64_t sequence; /* whose events are being hashed */
+    uint64_t hash;
+};
+
+static void compare_events(struct comparison *comparison)
+{
+    if (comparison->sequence == 0 || comparison->sequence > comparison->sim->model.applied)
+        return;
+    const struct sim_command *entry = &comparison->sim->model.command[comparison->sequence - 1];
+    if (entry->events != comparison->hash)
+        sim_violation(&comparison->sim->model,
+                      "command %" PRIu64 ": the replay's events are not those of the plain matcher",
+                      comparison->sequence);
+}
+
+static bool on_event(void *context, const struct pit_command *command, const struct pit_event *event)
+{
+    struct comparison *comparison = context;
+    struct sim_model *model = &comparison->sim->model;
+    if (command->sequence != comparison->sequence) {
+        compare_events(comparison);
+        if (command->sequence != comparison->sequence + 1 || command->sequence > model->count) {
+            sim_violation(model, "the journal has command %" PRIu64 " after %" PRIu64 "; %" PRIu64 " have entered",
+                          command->sequence, comparison->sequence, model->count);
+            return false;
+        }
+        if (memcmp(command, &model->command[command->sequence - 1].command, pit_command_bytes(command)) != 0)
+            sim_violation(model, "command %" PRIu64 " in the journal is not the one that entered", command->sequence);
+        comparison->sequence = command->sequence;
+        comparison->hash = 1;
+    }
+    comparison->hash = sim_event_hash(comparison->hash, event);
+    return model->violation[0] == 0;
+}
+
+/* Replays the journal into one market and compares it with the pipeline's markets. */
+static void compare_replay(struct sim *sim)
+{
+    struct pit_arena_options options = {.name = "replay", .node = PIT_ARENA_NODE_ANY};
+    struct pit_error error = {0};
+    struct pit_arena *arena = NULL;
+    PIT_CHECK(pit_arena_create(&arena, &options, &error) == 0);
+    struct pit_reserve reserve = pit_arena_reserve(arena);
+    struct pit_market *market = pit_market_create(&reserve);
+    struct comparison comparison = {.sim = sim};
+    struct pit_replay_options replay = {
+        .markets = &market, .markets_count = 1, .verify = true, .event = on_event, .event_context = &comparison};
+    struct pit_replay_result result = {0};
+    int code = pit_replay(&sim->disk.table, SIM_DIRECTORY, &replay, &result, &error);
+    if (!sim->model.violation[0])
+        compare_events(&comparison);
+    if (code < 0 && code != -ENOENT)
+        sim_violation(&sim->model, "a replay of the journal that was just opened fails: %s", error.text);
+    else if (comparison.sequence != sim->model.count)
+        sim_violation(&sim->model, "the journal ends with command %" PRIu64 "; %" PRIu64 " were recovered",
+                      comparison.sequence, sim->model.count);
+    struct pit_digest replayed = pit_market_full_digest(market), live = pit_pipeline_digest(sim->pipeline);
+    if (memcmp(&replayed, &live, sizeof live) != 0)
+        sim_violation(&sim->model,
+                      "the digest of the pipeline after command %" PRIu64 " is %" PRIx64 "/%" PRIx64
+                      ", that of a replay is %" PRIx64 "/%" PRIx64,
+                      sim->model.count, live.events, live.state, replayed.events, replayed.state);
+    sim->figures.segments = result.end.segments > sim->figures.segments ? result.end.segments : sim->figures.segments;
+    pit_arena_destroy(arena);
+}
+
+/* A book, order by order, against the plain matcher's. */
+struct walk {
+    struct sim_model *model;
+    const struct reference *book;
+    struct reference *left; /* a copy, from which each order that was seen is taken */
+    uint32_t symbol;
+};
+
+static bool on_order(void *context, const struct pit_resting_order *order)
+{
+    struct walk *walk = context;
+    struct reference_order *best = (struct reference_order *)reference_best(walk->left, order->side);
+    if (!best || best->order_id != order->order_id || best->client_id != order->client_id ||
+        best->price != order->price || best->quantity != order->quantity || best->account != order->account) {
+        sim_violation(walk->model,
+                      "symbol %u: the book has order %" PRIu64 " (%" PRIu64 " at %" PRId64
+                      ") where the plain matcher has order %" PRIu64 " (%" PRIu64 " at %" PRId64 ")",
+                      walk->symbol, order->order_id, order->quantity, order->price, best ? best->order_id : 0,
+                      best ? best->quantity : 0, best ? best->price : 0);
+        return false;
+    }
+    best->live = false;
+    return true;
+}
+
+static void compare_books(struct sim *sim)
+{
+    struct reference *left = malloc(sizeof *left);
+    PIT_CHECK(left);
+    for (uint32_t symbol = 0; symbol < SIM_SYMBOLS_ROOM && !sim->model.violation[0]; symbol++) {
+        const struct reference *plain = sim->model.book[symbol];
+        const struct pit_book *book = NULL;
+        for (uint32_t k = 0; k < sim->pipeline->config.matchers && !book; k++)
+            book = pit_market_book(sim->pipeline->matchers[k].market, symbol);
+        if (!book || !plain) {
+            if (book || plain)
+                sim_violation(&sim->model, "symbol %u is %s", symbol, book ? "there and was never defined" : "lost");
+            continue;
+        }
+        *left = *plain;
+        struct walk walk = {.model = &sim->model, .book = plain, .left = left, .symbol = symbol};
+        pit_book_walk(book, PIT_SIDE_BUY, on_order, &walk);
+        pit_book_walk(book, PIT_SIDE_SELL, on_order, &walk);
+        if (!sim->model.violation[0] && reference_orders(left) != 0)
+            sim_violation(&sim->model, "symbol %u: %u orders are not in the book", symbol, reference_orders(left));
+        if (pit_book_state(book) != plain->state)
+            sim_violation(&sim->model, "symbol %u: its trading state is not the plain matcher's", symbol);
+        const char *wrong = pit_book_check(book);
+        if (wrong)
+            sim_violation(&sim->model, "symbol %u: %s", symbol, wrong);
+    }
+    free(left);
+}
+
+/* The best levels of one side. Returns how many. */
+static uint32_t plain_levels(struct reference *left, uint8_t side, struct pit_md_level level[PIT_MD_LEVELS])
+{
+    uint32_t count = 0;
+    const struct reference_order *best;
+    while ((best = reference_best(left, side))) {
+        if (count == 0 || level[count - 1].price != best->price) {
+            if (count == PIT_MD_LEVELS)
+                break;
+            level[count++] = (struct pit_md_level){.price = best->price};
+        }
+        level[count - 1].quantity += best->quantity;
+        level[count - 1].orders++;
+        ((struct reference_order *)best)->live = false;
+    }
+    return count;
+}
+
+void sim_check_depth(struct sim *sim)
+{
+    const struct pit_market_files *files = sim_market_files();
+    struct reference *left = malloc(sizeof *left);
+    PIT_CHECK(left);
+    for (uint32_t symbol = 0; symbol < SIM_SYMBOLS_ROOM && files; symbol++) {
+        if (!sim->model.book[symbol] || symbol >= files->depth->symbols_max || !files->images[symbol].version)
+            continue;
+        struct pit_md_level bid[PIT_MD_LEVELS] = {0}, ask[PIT_MD_LEVELS] = {0};
+        struct pit_md_depth depth;
+        memcpy(&depth, files->images[symbol].words, sizeof depth);
+        *left = *sim->model.book[symbol];
+        uint32_t bids = plain_levels(left, PIT_SIDE_BUY, bid), asks = plain_levels(left, PIT_SIDE_SELL, ask);
+        if (depth.bids != bids || depth.asks != asks || memcmp(depth.bid, bid, bids * sizeof *bid) != 0 ||
+            memcmp(depth.ask, ask, asks * sizeof *ask) != 0 || depth.state != sim->model.book[symbol]->state ||
+            depth.trades != sim->model.trades[symbol])
+            sim_violation(&sim->model,
+                          "symbol %u: the depth image shows %" PRIu64 " bids, %" PRIu64 " asks, %" PRIu64
+                          " trades; the plain matcher has %u, %u, %" PRIu64 ", or they differ in a level",
+                          symbol, depth.bids, depth.asks, depth.trades, bids, asks, sim->model.trades[symbol]);
+    }
+    free(left);
+}
+
+void sim_check_seen(struct sim *sim)
+{
+    const struct pit_market_files *files = sim_market_files();
+    for (uint64_t i = 0; files && i < files->events->slots; i++) {
+        struct pit_md_event event;
+        if (files->slots[i].sequence == 0)
+            continue;
+        pit_md_event_unpack(files->slots[i].words, files->slots[i].sequence, &event);
+        if (event.kind == PIT_MD_ADD) /* an order's id is the sequence of its command */
+            sim_model_seen(&sim->model, event.order_id);
+    }
+}
+
+static void compare_all(struct sim *sim)
+{
+    if (!sim->model.violation[0] && sim->disk.lies_count == 0) /* what the disk lied about shows at the next start */
+        compare_replay(sim);
+    if (!sim->model.violation[0])
+        compare_books(sim);
+}
+
+void sim_check_start(struct sim *sim)
+{
+    uint64_t sequence = pit_pipeline_recovered(sim->pipeline)->last_sequence;
+    sim->disk.quiet = true;
+    sim_trace_note(&sim->trace, "recovered", sequence, sim->model.acknowledged, sim->model.count);
+    sim_model_recovered(&sim->model, sequence, sim->mercy);
+    /* A start from a snapshot does not read the journal before it, and damage there stays. */
+    bool snapshot = pit_pipeline_recovered(sim->pipeline)->snapshot != 0, lied = sim->disk.lies_count > 0;
+    if (snapshot && !lied)
+        sim_disk_heal(&sim->disk);
+    sim_disk_forgive(&sim->disk);
+    if (snapshot && lied)
+        compare_books(sim);
+    else
+        compare_all(sim);
+    sim->disk.quiet = false;
+}
+
+void sim_check_stop(struct sim *sim)
+{
+    sim->disk.quiet = true;
+    sim_model_seen(&sim->model, sim->model.count);
+    compare_all(sim);
+    if (!sim->model.violation[0])
+        sim_check_depth(sim);
+    sim->disk.quiet = false;
+}

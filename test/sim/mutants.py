@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Bugs planted on purpose, to see whether the simulation finds them.
+
+    mutants.py copy SOURCE OUTPUT   a copy of a source file with the mutants that belong to it, each behind a question
+    mutants.py names OUTPUT         C code: the list of all names
+    mutants.py sources              which files have mutants
+
+The shipped files know nothing of mutants. Each is given as the text that stands in the file, which must stand there
+exactly once, and the text to put in its place; ON(name) is true while that mutant is wanted.
+"""
+import pathlib
+import sys
+
+MUTANTS = {
+    "ack-before-sync": (
+        "a command counts as durable when its block is handed to the disk, not when it is written", "journal/writer.c",
+        "    return journal->durable;\n",
+        "    return ON(ack-before-sync) && journal->writing ? journal->writing_last : journal->durable;\n"),
+    "segment-end-off-by-one": (
+        "a block may reach one page beyond the end of its segment", "journal/writer_disk.c",
+        "    return journal->offset + bytes <= journal->segment_bytes;\n",
+        "    return journal->offset + bytes <= journal->segment_bytes + (ON(segment-end-off-by-one) ? 4096 : 0);\n"),
+    "sync-error-ignored": (
+        "a failed fdatasync is taken for a good one", "journal/segment.c",
+        "        result = disk->sync(disk->context, file);\n    return result;\n",
+        "        result = disk->sync(disk->context, file);\n"
+        "    return ON(sync-error-ignored) && result == -EIO ? 0 : result;\n"),
+    "write-error-ignored": (
+        "a failed write of a block is taken for a good one", "journal/writer_disk.c",
+        "    if (result < 0)\n        return result;\n    journal->offset += bytes;\n",
+        "    if (result < 0 && !ON(write-error-ignored))\n        return result;\n    journal->offset += bytes;\n"),
+    "name-not-synced": (
+        "the directory is not synced when a segment gets its number", "journal/segment.c",
+        "    return files->method == PIT_JOURNAL_METHOD_NEVER ? 0 : disk->sync_directory(disk->context, files->directory);\n",
+        "    return files->method == PIT_JOURNAL_METHOD_NEVER || ON(name-not-synced)\n"
+        "               ? 0\n"
+        "               : disk->sync_directory(disk->context, files->directory);\n"),
+    "last-block-not-written-again": (
+        "a start does not make durable the last block that it found", "journal/segment.c",
+        "    int result = write_last_again(files, file, name, end, block);\n",
+        "    int result = ON(last-block-not-written-again) ? 0 : write_last_again(files, file, name, end, block);\n"),
+    "torn-tail-left": (
+        "a start leaves in place what an unfinished write has left", "journal/segment.c",
+        "        result = zero_rest(files, file, end);\n",
+        "        result = ON(torn-tail-left) ? 0 : zero_rest(files, file, end);\n"),
+    "skipped-checksum": (
+        "a block's checksum is not compared", "journal/block.c",
+        "    if (!pit_journal_block_whole(bytes, header->bytes))\n        return \"a block's checksum is wrong\";\n",
+        "    if (!ON(skipped-checksum) && !pit_journal_block_whole(bytes, header->bytes))\n"
+        "        return \"a block's checksum is wrong\";\n"),
+    "damage-taken-for-the-end": (
+        "whatever cannot be read is cut off", "journal/reader.c",
+        "    if (*found)\n        return damaged_block(reader, wrong, found, missing, error);\n",
+        "    if (*found && !ON(damage-taken-for-the-end))\n"
+        "        return damaged_block(reader, wrong, found, missing, error);\n"),
+    "time-falls": (
+        "a command's time follows the clock, also when that is set back", "stages/gateway_commands.c",
+        "        if (utc_ns > gateway->time_ns)\n",
+        "        if (utc_ns > gateway->time_ns || ON(time-falls))\n"),
+    "farewell-too-early": (
+        "a session is ended before the reports of its last commands are sent", "stages/egress_outbox.c",
+        "session->parted || session->close_command > egress->counters.covered)",
+        "session->parted || (session->close_command > egress->counters.covered && !ON(farewell-too-early)))"),
+    "grown-order-keeps-its-place": (
+        "an order that is replaced by a larger one keeps its place in the queue", "book/book.c",
+        "order.quantity <= quantity_old",
+        "(order.quantity <= quantity_old || ON(grown-order-keeps-its-place))"),
+    "digest-of-one-matcher": (
+        "the digest in the journal is that of the first matcher alone", "stages/journaler.c",
+        "        pit_digest_add(&whole, &part);\n",
+        "        if (i == 0 || !ON(digest-of-one-matcher))\n            pit_digest_add(&whole, &part);\n"),
+    "halt-forgotten": (
+        "after a start, market data shows every symbol open", "stages/pipeline_build.c",
+        "        past->state = pit_book_state(book);\n",
+        "        past->state = ON(halt-forgotten) ? PIT_STATE_OPEN : pit_book_state(book);\n"),
+    "matched-before-durable": (
+        "a matcher does not wait until its commands are durable", "stages/pipeline_build.c",
+        "    pit_barrier_add(&config.barrier, &pipeline->durable);\n",
+        "    pit_barrier_add(&config.barrier, ON(matched-before-durable) ? &pipeline->input->published\n"
+        "                                                                : &pipeline->durable);\n"),
+}
+
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def fits(mutant):
+    """A text that stands in its file exactly once, or why not."""
+    _, file, before, _ = MUTANTS[mutant]
+    times = (ROOT / file).read_text().count(before)
+    return None if times == 1 else (f"its text stands {times} times in {file}, which has changed: adapt it in "
+                                    "test/sim/mutants.py")
+
+
+def copy(source, output):
+    """A mutant that does not fit any more is left out: then it is not caught, and its test says why."""
+    name = str(pathlib.Path(source).resolve().relative_to(ROOT))
+    text = (ROOT / name).read_text()
+    for mutant, (_, file, before, after) in MUTANTS.items():
+        if file == name and not fits(mutant):
+            text = text.replace(before, after.replace(f"ON({mutant})", f'sim_mutant("{mutant}")'))
+    pathlib.Path(output).write_text(f'#include "test/sim/mutant.h"\n#line 1 "{name}"\n{text}')
+
+
+def names(output):
+    lines = [f'    {{"{name}", "{fits(name) or what}"}},' for name, (what, *_) in MUTANTS.items()]
+    pathlib.Path(output).write_text('#include "test/sim/mutant.h"\n\nconst struct sim_mutant_name sim_mutant_names[] = {\n'
+                                    + "\n".join(lines) + "\n    {0},\n};\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["copy"] and len(sys.argv) == 4:
+        copy(sys.argv[2], sys.argv[3])
+    elif sys.argv[1:2] == ["names"] and len(sys.argv) == 3:
+        names(sys.argv[2])
+    elif sys.argv[1:] == ["sources"]:
+        print("\n".join(sorted({file for _, file, *_ in MUTANTS.values()})))
+    else:
+        sys.exit(__doc__)
