@@ -295,6 +295,34 @@ static void order_out_of_the_range_of_prices_leaves_the_book_alone(void **state)
 
 #define LONG_MESSAGES 20000u
 
+/* Commands are made ahead, the book stays empty; what was not prepared comes after. */
+static void prepared_messages_do_what_they_say_when_they_are_due(void **state)
+{
+    struct bench *bench = *state;
+    const struct pit_bench_new first = {.id = 1, .number = 1001, .price = 100, .quantity = 5, .side = BUY};
+    const struct pit_bench_new second = {.id = 2, .number = 1002, .price = 100, .quantity = 5, .side = BUY};
+    const struct pit_bench_modify same = {.id = 1, .number = 1003, .price = 100, .quantity = 5, .side = BUY};
+    const struct pit_bench_new taker = {.id = 3, .number = 1004, .price = 90, .quantity = 6, .side = SELL, .ioc = 1};
+    const struct pit_bench_cancel last = {.id = 1, .number = 1005};
+    engine_prebuild(PIT_BENCH_MESSAGE_NEW, &first);
+    engine_prebuild(PIT_BENCH_MESSAGE_NEW, &second);
+    engine_prebuild(PIT_BENCH_MESSAGE_MODIFY, &same);
+    engine_prebuild(PIT_BENCH_MESSAGE_NEW, &taker);
+    engine_prebuild(PIT_BENCH_MESSAGE_CANCEL, &last);
+    assert_int_equal(engine_query_best_bid(), BID_NONE);
+    engine_on_new_order(&first);
+    engine_on_new_order(&second);
+    engine_on_modify(&same); /* loses its place */
+    expect(bench, ordered(1001, 1, BUY, 5, 100), ordered(1002, 2, BUY, 5, 100), modified(1003, 1, BUY, 5, 100));
+    engine_on_new_order(&taker);
+    expect(bench, ordered(1004, 3, SELL, 6, 90), traded(1004, 3, SELL, 2, 5, 100), traded(1004, 3, SELL, 1, 1, 100));
+    engine_on_cancel(&last);
+    expect(bench, gone(1005, 1, BUY, 4, 100));
+    const uint64_t more = order(bench, 1, SELL, 2, 101, 0);
+    expect(bench, ordered(more, 1, SELL, 2, 101));
+    assert_int_equal(engine_query_best_ask(), 101);
+}
+
 struct taker_out {
     struct bench *bench;
     uint64_t reports;
@@ -356,6 +384,7 @@ int main(void)
         adapter_test(modified_order_trades_at_the_price_of_what_it_meets),
         adapter_test(modified_order_always_loses_its_place),
         adapter_test(order_out_of_the_range_of_prices_leaves_the_book_alone),
+        adapter_test(prepared_messages_do_what_they_say_when_they_are_due),
         adapter_test(more_reports_than_there_is_room_for_all_arrive_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
