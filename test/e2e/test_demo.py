@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """The first thing anyone sees, and a second terminal beside it."""
 import json
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 
 import pitline
@@ -32,18 +34,15 @@ def demo_proves_itself_while_tail_watches():
 
 
 def demo_leaves_nothing_behind():
-    import glob
-    import os
-    import tempfile
-    before = set(os.listdir(tempfile.gettempdir()))
-    output = pitline.run("run", "--demo=1")
-    new = {name for name in set(os.listdir(tempfile.gettempdir())) - before if "pitline" in name}
-    # What the demo keeps for the user to replay it says in its output.
-    assert all(name in output for name in new), "left behind without a word: %s" % new
-    for name in new:
-        import shutil
-        path = os.path.join(tempfile.gettempdir(), name)
-        shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.unlink(path)
+    with tempfile.TemporaryDirectory(prefix="pitline-e2e-") as place:
+        os.environ["TMPDIR"] = place
+        try:
+            output = pitline.run("run", "--demo=1")
+        finally:
+            del os.environ["TMPDIR"]
+        left = os.listdir(place)
+        # What the demo keeps for the user to replay it says in its output.
+        assert left and all(os.path.join(place, name) in output for name in left), "left behind: %s" % left
 
 
 def demo_refuses_what_it_would_not_heed():
