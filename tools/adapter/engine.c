@@ -13,6 +13,7 @@
 
 #include "book/book.h"
 #include "memory/arena.h"
+#include "ring/check.h"
 #include "tools/adapter/export.h"
 #include "tools/adapter/outlet.h"
 #include "tools/adapter/report.h"
@@ -142,6 +143,7 @@ static inline const struct pit_command *prepared(void)
 /* Its kind is known here: the book need not ask. */
 static inline __attribute__((always_inline)) void apply(const struct pit_command *command, enum pit_command_kind kind)
 {
+    PIT_HOT_CHECK(command->kind == kind); /* otherwise the message is not the one that was prepared */
     if (command->kind != kind)
         __builtin_unreachable();
     pit_book_apply(engine.book, command, engine.sink);
@@ -165,7 +167,8 @@ PIT_EXPORT void engine_on_cancel(const struct pit_bench_cancel *cancel)
  * the sequence that was left free for it. */
 static __attribute__((noinline)) void requeue(const struct pit_command *replace, uint8_t side)
 {
-    struct pit_command again = *replace; /* line 0; nobody looks at line 1 */
+    struct pit_command again = {0};
+    memcpy(&again, replace, sizeof(struct line));
     again.request = PIT_BENCH_REQUEUE;
     again.kind = PIT_COMMAND_CANCEL;
     apply(&again, PIT_COMMAND_CANCEL);
