@@ -13,10 +13,6 @@
 #include "book/event.h"
 #include "tools/adapter/interface.h"
 
-/* How many events the writer gathers before it lets the other side see them: it does so between two messages, as a
- * matcher does at the end of its turn. */
-#define PIT_OUTLET_BATCH 64u
-
 /* The outlet behind what engine_init was given. */
 struct pit_outlet *pit_outlet_open(const struct pit_bench_outlet *table, void *handle);
 void pit_outlet_close(struct pit_outlet *outlet);

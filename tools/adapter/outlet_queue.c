@@ -10,8 +10,12 @@
 #include "tools/adapter/outlet.h"
 #include "tools/adapter/report.h"
 
+/* How many events the writer gathers before reports of them are pushed. Each push is seen at once, by a reader that
+ * asks all the time for the line that is written: many in a row are cheaper than a few now and then. */
+#define BATCH 1024u
+
 /* Of events; a message with more hands over in between. */
-#define SLOTS (2 * PIT_OUTLET_BATCH)
+#define SLOTS (2 * BATCH)
 
 struct pit_outlet {
     _Alignas(128) struct pit_event slots[SLOTS];
@@ -79,6 +83,6 @@ void pit_outlet_publish(struct pit_outlet *outlet)
 
 void pit_outlet_message_done(struct pit_outlet *outlet)
 {
-    if (outlet->sink.next - outlet->pushed >= PIT_OUTLET_BATCH)
+    if (outlet->sink.next - outlet->pushed >= BATCH)
         pit_outlet_publish(outlet);
 }

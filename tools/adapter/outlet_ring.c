@@ -12,6 +12,10 @@
 #include "tools/adapter/outlet.h"
 #include "tools/adapter/report.h"
 
+/* How many events the writer gathers before the other side sees them: it does so between two messages, as a matcher
+ * does at the end of its turn. They are still in the nearest cache when their sequences are stored. */
+#define BATCH 64u
+
 struct pit_outlet {
     /* The writer's. */
     _Alignas(PIT_SEQUENCE_BYTES) struct pit_event_sink sink;
@@ -45,7 +49,7 @@ static void make_room(struct pit_event_sink *sink)
 
 static uint32_t slots_for(uint32_t reports_min)
 {
-    uint32_t slots = 4 * PIT_OUTLET_BATCH;
+    uint32_t slots = 4 * BATCH;
     while (slots < reports_min && slots < PIT_RING_SLOTS_MAX)
         slots *= 2;
     return slots;
@@ -165,6 +169,6 @@ void pit_outlet_publish(struct pit_outlet *outlet)
 
 void pit_outlet_message_done(struct pit_outlet *outlet)
 {
-    if (outlet->sink.next - outlet->published >= PIT_OUTLET_BATCH)
+    if (outlet->sink.next - outlet->published >= BATCH)
         pit_outlet_publish(outlet);
 }
