@@ -271,23 +271,24 @@ void pit_book_apply(struct pit_book *book, const struct pit_command *command, st
         pit_report_rejected(sink, command, PIT_REASON_BAD_KIND);
 }
 
-/* Asks for the order that a command names: the newcomer's in its place, and the one that the table's look is for. */
-static void prefetch_named(const struct pit_book *book, const struct pit_command *command)
+/* Asks for a newcomer's order, and for where the table would have it. */
+static struct pit_book_hint prefetch_named(const struct pit_book *book, const struct pit_command *command)
 {
-    uint32_t newcomer, old;
     if (command->order_id) {
-        newcomer = book->newcomers[PIT_BY_ORDER_ID].slot[pit_newcomer_place_of_order_id(command->order_id)];
-        old = pit_id_table_guess(&book->by_order_id, pit_id_hash(&book->by_order_id, command->order_id, 0));
-    } else {
-        const uint32_t hash = pit_book_client_hash(book, command->client_id, command->account);
-        newcomer = book->newcomers[PIT_BY_CLIENT_ID].slot[pit_newcomer_place_of_hash(hash)];
-        old = pit_id_table_guess(&book->by_client_id, hash);
+        const uint32_t place = pit_newcomer_place_of_order_id(command->order_id);
+        const uint32_t hash = pit_id_hash(&book->by_order_id, command->order_id, 0);
+        __builtin_prefetch(&book->pool.order[book->newcomers[PIT_BY_ORDER_ID].slot[place]]);
+        pit_id_table_prefetch_bucket(&book->by_order_id, hash);
+        return (struct pit_book_hint){.hash = hash, .kind = 1 + PIT_BY_ORDER_ID};
     }
-    __builtin_prefetch(&book->pool.order[newcomer]);
-    __builtin_prefetch(&book->pool.order[old]);
+    const uint32_t hash = pit_book_client_hash(book, command->client_id, command->account);
+    const uint32_t place = pit_newcomer_place_of_hash(hash);
+    __builtin_prefetch(&book->pool.order[book->newcomers[PIT_BY_CLIENT_ID].slot[place]]);
+    pit_id_table_prefetch_bucket(&book->by_client_id, hash);
+    return (struct pit_book_hint){.hash = hash, .kind = 1 + PIT_BY_CLIENT_ID};
 }
 
-void pit_book_prefetch(const struct pit_book *book, const struct pit_command *command)
+struct pit_book_hint pit_book_prefetch(const struct pit_book *book, const struct pit_command *command)
 {
     switch (command->kind) {
     case PIT_COMMAND_NEW:
@@ -299,9 +300,17 @@ void pit_book_prefetch(const struct pit_book *book, const struct pit_command *co
     case PIT_COMMAND_CANCEL:
     case PIT_COMMAND_REDUCE:
     case PIT_COMMAND_REPLACE:
-        prefetch_named(book, command);
-        break;
+        return prefetch_named(book, command);
     default:
         break;
     }
+    return (struct pit_book_hint){0};
+}
+
+void pit_book_prefetch_order(const struct pit_book *book, struct pit_book_hint hint)
+{
+    if (hint.kind == 0)
+        return;
+    const struct pit_id_table *table = hint.kind == 1 + PIT_BY_ORDER_ID ? &book->by_order_id : &book->by_client_id;
+    __builtin_prefetch(&book->pool.order[pit_id_table_guess(table, hint.hash)]);
 }

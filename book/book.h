@@ -36,8 +36,14 @@ struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit
  * safe: what makes no sense is REJECTED. */
 void pit_book_apply(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink);
 
-/* Brings what a coming command will touch into the cache. Changes nothing; a hint. */
-void pit_book_prefetch(const struct pit_book *book, const struct pit_command *command);
+/* What a coming command will touch is brought into the cache in two steps, some commands apart: what its order is found
+ * by, and then, by that, the order. Changes nothing; hints. Any bytes are safe. */
+struct pit_book_hint {
+    uint32_t hash;
+    uint8_t kind; /* 1 + enum pit_id_kind; 0: there is no second step */
+};
+struct pit_book_hint pit_book_prefetch(const struct pit_book *book, const struct pit_command *command);
+void pit_book_prefetch_order(const struct pit_book *book, struct pit_book_hint hint);
 
 const struct pit_symbol_definition *pit_book_definition(const struct pit_book *book);
 enum pit_trading_state pit_book_state(const struct pit_book *book);

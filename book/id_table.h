@@ -219,6 +219,14 @@ static inline uint32_t pit_id_table_guess(const struct pit_id_table *table, uint
     return marks ? table->slots[bucket].slot[pit_id_tag_place(marks)] : 0;
 }
 
+/* Brings all that leads to an order into the cache. */
+static inline void pit_id_table_prefetch_bucket(const struct pit_id_table *table, uint32_t hash)
+{
+    const uint32_t bucket = pit_id_bucket(table, hash);
+    __builtin_prefetch(&table->tags[bucket]);
+    __builtin_prefetch(&table->slots[bucket]);
+}
+
 /* Brings what tells whether an id is in the table into the cache. */
 static inline void pit_id_table_prefetch(const struct pit_id_table *table, uint32_t hash)
 {

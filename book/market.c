@@ -10,8 +10,18 @@ struct seat {
     uint64_t events;       /* rolling digest of the book's events */
 };
 
+/* A command that is coming: its second step is due when so many more have had their first. */
+#define COMING 4u
+
+struct coming {
+    const struct pit_book *book; /* NULL: nothing is left to do */
+    struct pit_book_hint hint;
+};
+
 struct pit_market {
     struct pit_reserve memory;
+    struct coming coming[COMING];
+    uint32_t coming_next;
     struct seat *current; /* of the command in progress; NULL: an unknown symbol's */
     uint64_t events;      /* sum of all seats' digests and of the events of unknown symbols */
     uint64_t events_count;
@@ -96,10 +106,14 @@ void pit_market_apply(struct pit_market *market, const struct pit_command *comma
     pit_market_fold(market, sink);
 }
 
-void pit_market_prefetch(const struct pit_market *market, const struct pit_command *command)
+void pit_market_prefetch(struct pit_market *market, const struct pit_command *command)
 {
-    if (command->symbol < market->symbols && market->seat[command->symbol].book)
-        pit_book_prefetch(market->seat[command->symbol].book, command);
+    struct coming *coming = &market->coming[market->coming_next++ % COMING];
+    if (coming->book)
+        pit_book_prefetch_order(coming->book, coming->hint);
+    coming->book = command->symbol < market->symbols ? market->seat[command->symbol].book : NULL;
+    if (coming->book)
+        coming->hint = pit_book_prefetch(coming->book, command);
 }
 
 struct pit_book *pit_market_book(const struct pit_market *market, uint32_t symbol)

@@ -52,7 +52,9 @@ void pit_market_apply(struct pit_market *market, const struct pit_command *comma
  * at its end; a sink's make_room must do so before it lets those slots be overwritten. */
 void pit_market_fold(struct pit_market *market, struct pit_event_sink *sink);
 
-void pit_market_prefetch(const struct pit_market *market, const struct pit_command *command);
+/* Brings what a coming command will touch into the cache, part of it at once and part with one of the next calls: see
+ * pit_book_prefetch. To be called some eight commands before each is applied. No event and no digest depends on it. */
+void pit_market_prefetch(struct pit_market *market, const struct pit_command *command);
 
 /* The book of a symbol, or NULL. */
 struct pit_book *pit_market_book(const struct pit_market *market, uint32_t symbol);

@@ -266,7 +266,7 @@ static int commands_record(struct replay *replay, const struct pit_journal_recor
             return 0;
         }
         if ((coming = pit_journal_record_command(record, &ahead))) {
-            const struct pit_market *market = home_of(replay, coming->symbol);
+            struct pit_market *market = home_of(replay, coming->symbol);
             if (market)
                 pit_market_prefetch(market, coming);
         }
