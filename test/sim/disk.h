@@ -20,7 +20,7 @@
 
 #define SIM_SECTOR_BYTES 512u
 #define SIM_NAMES_MAX 256u
-#define SIM_INODES_MAX 128u
+#define SIM_INODES_MAX 512u /* more than a seed makes: without syncs of the directory none comes back */
 #define SIM_HANDLES_MAX 64u
 #define SIM_PENDING_MAX 256u
 #define SIM_ARMED_MAX 32u
