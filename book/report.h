@@ -43,7 +43,7 @@ static inline struct pit_event *pit_report(struct pit_event_sink *sink, const st
     return event;
 }
 
-/* The same of an order whose block lies in memory as it was stored last. */
+/* The same of an order in memory, copied as a block. */
 static inline struct pit_event *pit_report_block(struct pit_event_sink *sink, const struct pit_command *command,
                                                  const struct pit_resting_order *subject, enum pit_event_kind kind,
                                                  enum pit_reason reason, uint32_t flags)

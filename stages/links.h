@@ -44,7 +44,7 @@ _Static_assert(sizeof(struct pit_session_note) == 1024, "a session note is sixte
 /* What egress tells the gateway about one session: words, written by egress, read by the gateway. They are zero when a
  * session opens. */
 struct pit_session_board {
-    uint64_t ended;    /* sequence of the last CLOSE note for this session number that egress has finished with */
+    uint64_t ended;    /* sequence of the last CLOSE note of this number that egress is done with */
     uint64_t answered; /* requests whose last report is in the outbox */
     uint64_t backlog;  /* 1 = more than half of the outbox is unsent: take no more requests for now */
     uint64_t broken;   /* 1 = nothing can be sent any more: close it */

@@ -13,6 +13,7 @@ import tempfile
 
 import journal_file
 from journal_file import command, definition
+import tap
 
 PITLINE, MAKE_JOURNAL = sys.argv[1:3]
 COMMANDS = 70000
@@ -393,15 +394,4 @@ with tempfile.TemporaryDirectory(prefix="pit-journal-") as where:
              diff_shows_the_first_difference_field_by_field, diff_of_fields_that_a_kind_does_not_use,
              diff_ignores_times_when_told, diff_tells_a_prefix_apart, anything_can_stand_in_a_command,
              reader_that_goes_away_ends_it_quietly, mistakes_are_told, journal_being_written_can_be_looked_at)
-    print("1..%d" % len(tests))
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        try:
-            test()
-            print("ok %d - %s" % (number, test.__name__))
-        except Exception as error:
-            failed += 1
-            print("not ok %d - %s" % (number, test.__name__))
-            print("\n".join("# " + line for line in ("%s: %s" % (type(error).__name__, error)).splitlines()))
-        sys.stdout.flush()
-sys.exit(1 if failed else 0)
+    tap.main(*tests)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+import tap
+
 PITLINE, MAKE_JOURNAL = sys.argv[1:3]
 COMMANDS = 50000
 EVERY = 16384
@@ -182,15 +184,4 @@ with tempfile.TemporaryDirectory(prefix="pit-replay-") as place:
              verify_fails_and_names_the_sequence, until_stops_there, book_printed_is_the_book_of_the_events,
              events_on_standard_output_are_nothing_but_json, depth_limits_the_ladder, mistakes_are_told,
              journal_being_written_is_replayed_to_its_last_whole_block)
-    print("1..%d" % len(tests))
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        try:
-            test()
-            print("ok %d - %s" % (number, test.__name__))
-        except Exception as error:
-            failed += 1
-            print("not ok %d - %s" % (number, test.__name__))
-            print("\n".join("# " + line for line in ("%s: %s" % (type(error).__name__, error)).splitlines()))
-        sys.stdout.flush()
-sys.exit(1 if failed else 0)
+    tap.main(*tests)

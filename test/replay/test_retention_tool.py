@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 
+import tap
+
 PITLINE, MAKE_JOURNAL, RETIRE = sys.argv[1:4]
 COMMANDS = 160000  # 10 MB: three segments
 AT = (60000, 150000)  # snapshots
@@ -145,15 +147,4 @@ with tempfile.TemporaryDirectory(prefix="pit-retention-") as place:
     tests = (compressed_segments_are_listed_and_smaller, tools_read_compressed_segments_as_ever,
              damaged_compressed_segment_is_told, journal_without_its_beginning_is_told_and_read_from_a_snapshot,
              beginning_that_no_snapshot_stands_for_is_damage)
-    print("1..%d" % len(tests))
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        try:
-            test()
-            print("ok %d - %s" % (number, test.__name__))
-        except Exception as error:
-            failed += 1
-            print("not ok %d - %s" % (number, test.__name__))
-            print("\n".join("# " + line for line in ("%s: %s" % (type(error).__name__, error)).splitlines()))
-        sys.stdout.flush()
-sys.exit(1 if failed else 0)
+    tap.main(*tests)

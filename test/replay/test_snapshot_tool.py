@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 
+import tap
+
 PITLINE, MAKE_JOURNAL = sys.argv[1:3]
 COMMANDS = 50000
 EVERY = 16384
@@ -204,15 +206,4 @@ with tempfile.TemporaryDirectory(prefix="pit-snapshot-") as place:
              snapshot_of_another_journal_is_passed_over, snapshot_ahead_of_the_journal_is_passed_over,
              only_the_newest_are_kept_if_asked, state_that_is_not_the_live_one_is_not_written, mistakes_are_told,
              journal_being_written_is_snapshotted_again_and_again)
-    print("1..%d" % len(tests))
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        try:
-            test()
-            print("ok %d - %s" % (number, test.__name__))
-        except Exception as error:
-            failed += 1
-            print("not ok %d - %s" % (number, test.__name__))
-            print("\n".join("# " + line for line in ("%s: %s" % (type(error).__name__, error)).splitlines()))
-        sys.stdout.flush()
-sys.exit(1 if failed else 0)
+    tap.main(*tests)

@@ -32,7 +32,7 @@ struct sim_reports {
     struct sim_report *report;
     uint32_t count, room;
     uint32_t next;  /* the first that has not been seen */
-    bool beginning; /* nothing has come in this session: what came before it may be missing */
+    bool beginning; /* nothing has come since the log-on: what came before may be missing */
 };
 
 /* What a client has sent. */
