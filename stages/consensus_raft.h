@@ -41,7 +41,8 @@ struct pit_raft_sent {
 };
 
 struct pit_raft_flight {
-    uint64_t last; /* index of the last entry in it */
+    uint64_t before; /* index of the entry before the first in it */
+    uint64_t last;   /* of the last */
     uint64_t bytes;
 };
 
@@ -49,6 +50,7 @@ struct pit_raft_peer {
     struct pit_raft_flight flights[PIT_CONSENSUS_FLIGHTS_MAX]; /* oldest first, from first on, around */
     uint32_t first, count;
     uint64_t bytes;    /* of all of them */
+    bool careful;      /* it has refused something since it acknowledged something */
     uint64_t moved_ns; /* when the oldest was sent, or something was acknowledged */
     uint64_t heard_ns; /* when something was sent to it that keeps it from campaigning */
 };

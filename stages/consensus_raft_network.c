@@ -20,6 +20,17 @@ static void forget_flights(struct pit_raft_peer *peer)
     peer->bytes = 0;
 }
 
+/* The request that begins after this entry, and those after it, which cannot be of use without it. Of each request one
+ * refusal counts: it brings forth one new request, and a refusal that comes twice none. */
+static void forget_refused(struct pit_raft_peer *peer, uint64_t before)
+{
+    uint32_t stay = 0;
+    while (stay < peer->count && peer->flights[(peer->first + stay) % PIT_CONSENSUS_FLIGHTS_MAX].before != before)
+        stay++;
+    while (peer->count > stay)
+        peer->bytes -= peer->flights[(peer->first + --peer->count) % PIT_CONSENSUS_FLIGHTS_MAX].bytes;
+}
+
 void pit_raft_network_forget(struct pit_consensus *consensus)
 {
     for (uint32_t node = 1; node <= consensus->options.nodes; node++)
@@ -34,13 +45,18 @@ void pit_raft_network_acknowledged(struct pit_consensus *consensus, uint32_t nod
     if (result->term != consensus->raft.current_term)
         return;
     if (result->rejected != 0) {
-        forget_flights(peer);
+        peer->careful = true;
+        if (pit_raft_behind(consensus, node))
+            forget_refused(peer, result->rejected);
+        else
+            forget_flights(peer);
         return;
     }
     while (peer->count > 0 && peer->flights[peer->first].last <= result->last_log_index) {
         peer->bytes -= peer->flights[peer->first].bytes;
         peer->first = (peer->first + 1) % PIT_CONSENSUS_FLIGHTS_MAX;
         peer->count--;
+        peer->careful = false;
         peer->moved_ns = now_ns(consensus);
     }
 }
@@ -74,12 +90,13 @@ static uint32_t entries_that_fit(struct pit_consensus *consensus, struct pit_raf
     return fit;
 }
 
-static void take_off(struct pit_consensus *consensus, struct pit_raft_peer *peer, uint64_t last, uint64_t bytes)
+static void take_off(struct pit_consensus *consensus, struct pit_raft_peer *peer, uint64_t before, uint64_t last,
+                     uint64_t bytes)
 {
     if (peer->count == 0)
         peer->moved_ns = now_ns(consensus);
     uint32_t place = (peer->first + peer->count++) % PIT_CONSENSUS_FLIGHTS_MAX;
-    peer->flights[place] = (struct pit_raft_flight){.last = last, .bytes = bytes};
+    peer->flights[place] = (struct pit_raft_flight){.before = before, .last = last, .bytes = bytes};
     peer->bytes += bytes;
 }
 
@@ -106,7 +123,7 @@ int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_mes
     if (!transmit(consensus, message, fit, &bytes))
         return -1;
     if (fit > 0)
-        take_off(consensus, peer, end, bytes);
+        take_off(consensus, peer, request->prev_log_index, end, bytes);
     peer->heard_ns = now_ns(consensus);
     return (int32_t)fit;
 }
@@ -134,11 +151,25 @@ static int send_append(struct pit_consensus *consensus, struct raft_message *mes
     return RAFT_NOCONNECTION;
 }
 
+/* Where the leader may look next, after an entry that is another one here: before all of that entry's term, but not
+ * before what is committed, which it has. (One entry back at each heartbeat would take long.) */
+static void look_back(const struct pit_consensus *consensus, struct raft_append_entries_result *result)
+{
+    uint64_t index = result->rejected, term = pit_raft_term_of(consensus, index);
+    if (term == 0)
+        return;
+    while (index > consensus->raft.commit_index && pit_raft_term_of(consensus, index) == term)
+        index--;
+    if (result->last_log_index > index)
+        result->last_log_index = index;
+}
+
 static int send_result(struct pit_consensus *consensus, struct raft_message *message)
 {
     struct raft_append_entries_result *result = &message->append_entries_result;
     if (result->rejected != 0) {
         consensus->rejected = true;
+        look_back(consensus, result);
     } else {
         uint64_t bound = pit_raft_guard_bound(consensus);
         if (result->last_log_index > bound) {
