@@ -1,5 +1,7 @@
 #include "stages/consensus_journal.h"
 
+#include <errno.h>
+
 #include "ring/check.h"
 
 _Static_assert((int)PIT_LOG_COMMANDS == (int)PIT_CONSENSUS_COMMANDS &&
@@ -37,11 +39,12 @@ static struct pit_log_entry theirs(const struct pit_consensus_entry *entry)
     };
 }
 
-static int load(void *context, uint64_t *term, uint64_t *vote,
+static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                 int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                 struct pit_error *error)
 {
     (void)error;
+    *base = (struct pit_consensus_base){0};
     struct each ours = {.each = each, .argument = argument};
     return pit_log_load(context, term, vote, told, &ours);
 }
@@ -76,6 +79,13 @@ static int64_t durable(void *context)
     return pit_log_durable(context);
 }
 
+static int32_t read_entries(void *context, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
+                            uint64_t *before_term)
+{
+    (void)context, (void)index, (void)entries, (void)max, (void)before_term;
+    return -ENODATA;
+}
+
 struct pit_consensus_storage pit_consensus_journal(struct pit_log *log)
 {
     return (struct pit_consensus_storage){
@@ -86,5 +96,6 @@ struct pit_consensus_storage pit_consensus_journal(struct pit_log *log)
         .append = append,
         .truncate = truncate_log,
         .durable = durable,
+        .read = read_entries,
     };
 }
