@@ -135,6 +135,7 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
         .symbols_count = pipeline->definitions_count,
         .startup = pipeline->startup,
         .startup_count = pipeline->startup_count,
+        .name = pipeline->config.name,
         .sequence = pipeline->end.sequence,
         .time_ns = pipeline->last_time_ns,
     };

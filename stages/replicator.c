@@ -59,6 +59,44 @@ static void received(void *argument, uint32_t from, const void *bytes, size_t co
         pit_replicator_hear_digest(replicator, from, body, body_bytes);
 }
 
+/* What operators ask. */
+
+static void answer_figures(void *context, struct pit_cluster_figures *figures)
+{
+    pit_replicator_figures(context, figures);
+}
+
+static int answer_transfer(void *context, uint32_t node, struct pit_error *error)
+{
+    (void)context;
+    return pit_error_set(error, -ENOTSUP,
+                         "this engine hands leadership to nobody: stop this node, and one of the "
+                         "others takes over (it need not be node %u)",
+                         node);
+}
+
+static int answer_snapshot(void *context, bool begin, uint64_t *newest, struct pit_error *error)
+{
+    const struct pit_replicator_config *config = &((struct pit_replicator *)context)->config;
+    if (config->snapshot)
+        return config->snapshot(config->snapshot_context, begin, newest, error);
+    return pit_error_set(error, -ENOTSUP, "this node writes no snapshots: its configuration has none (snapshots:)");
+}
+
+static void prepare_operators(struct pit_replicator *replicator)
+{
+    replicator->operators = (struct pit_operators){
+        .handler = {.context = replicator,
+                    .figures = answer_figures,
+                    .transfer = answer_transfer,
+                    .snapshot = answer_snapshot},
+        .name = replicator->config.name,
+        .version = PIT_VERSION,
+        .clock = replicator->clock,
+        .started_ns = replicator->clock.monotonic_ns(replicator->clock.context),
+    };
+}
+
 /* The agent. */
 
 static void begin_leading(struct pit_replicator *replicator, const struct pit_consensus_state *state)
@@ -117,6 +155,7 @@ static void show(struct pit_replicator *replicator, const struct pit_consensus_s
         .digest_sequence = replicator->newest.sequence,
         .digest_events = replicator->newest.events,
         .elections = replicator->epoch,
+        .memory_bytes = state->memory_bytes,
     };
     if (replicator->stopped)
         figures.role = PIT_CLUSTER_STOPPED;
@@ -247,12 +286,17 @@ static int open_peers(struct pit_replicator *replicator, const struct pit_cluste
         .random_argument = (void *)(uintptr_t)replicator->config.disk,
         .received = received,
         .received_argument = replicator,
+        .asked = pit_operators_asked,
+        .asked_argument = &replicator->operators,
     };
+    prepare_operators(replicator);
     _Static_assert(sizeof options.cluster == sizeof cluster->id, "an id of a cluster");
     memcpy(options.cluster, cluster->id, sizeof options.cluster);
     for (uint32_t node = 1; node <= cluster->nodes; node++)
         options.addresses[node] = cluster->of[node].address;
-    return pit_peers_open(&replicator->peers, &options, error);
+    int code = pit_peers_open(&replicator->peers, &options, error);
+    replicator->operators.peers = replicator->peers;
+    return code;
 }
 
 static int open_engine(struct pit_replicator *replicator, const struct pit_cluster_config *cluster,

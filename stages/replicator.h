@@ -41,6 +41,7 @@
 #include "stages/clock.h"
 #include "stages/cluster.h"
 #include "stages/links.h"
+#include "stages/operators.h"
 #include "wire/network.h"
 
 #define PIT_REPLICATOR_BATCH_BYTES (64u << 10)
@@ -71,6 +72,10 @@ struct pit_replicator_config {
     uint32_t symbols_count;
     const struct pit_command *startup; /* SYMBOL commands: what of symbols the log did not have at sequence */
     uint32_t startup_count;
+    const char *name; /* of the pipeline, for operators; must live until destroy */
+    int (*snapshot)(void *context, bool begin, uint64_t *newest, struct pit_error *error); /* as pit_operator_handler;
+                                                                                              NULL: there are none */
+    void *snapshot_context;
     uint64_t sequence; /* of the last command that recovery has applied */
     uint64_t time_ns;  /* its time */
 };

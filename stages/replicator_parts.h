@@ -26,6 +26,7 @@ struct pit_replicator {
     struct pit_ring_reader digests[PIT_REPLICATOR_MATCHERS_MAX];
     struct pit_peers *peers;
     struct pit_consensus *consensus;
+    struct pit_operators operators;
     struct pit_clock clock;
     bool stopped;
     struct pit_error error; /* before the word failed */
