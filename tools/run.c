@@ -210,6 +210,13 @@ bool pit_run_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, 
     return true;
 }
 
+static void tell_cluster(struct pit_status *status)
+{
+    char line[PIT_STATUS_CLUSTER_BYTES];
+    if (pit_status_cluster(status, line))
+        printf("%s\n", line);
+}
+
 static void tell_alarm(struct pit_status *status)
 {
     char line[PIT_STATUS_ALARM_BYTES];
@@ -235,6 +242,7 @@ int pit_run_watch(struct pit_pipeline *pipeline, struct pit_status *status, cons
         if (pit_pipeline_failed(pipeline, error))
             return error->code ? error->code : -EIO;
         tell_alarm(status);
+        tell_cluster(status);
         now = pit_status_now_ns();
         char line[PIT_STATUS_BYTES], warning[PIT_SNAPSHOTS_WARNING_BYTES];
         if (pit_pipeline_warning(pipeline, warning))
@@ -255,7 +263,7 @@ static void print_ready(const struct pit_config *config)
     printf("ready: %s takes orders on", config->pipeline.name);
     for (uint32_t i = 0; i < config->pipeline.addresses_count; i++)
         printf(" %s", config->pipeline.addresses[i]);
-    printf("\n");
+    printf("%s\n", config->cluster.nodes > 0 ? " while it leads" : "");
 }
 
 static int complain(const struct pit_error *error, int status)
@@ -302,13 +310,10 @@ static void allow_files(uint32_t sessions)
 static int run(const struct pit_config *config, bool quiet)
 {
     struct pit_error error = {0};
-    if (config->cluster.nodes > 0) {
-        pit_error_set(&error, -ENOTSUP, "this pitline runs single nodes only; the configuration has a cluster");
-        return complain(&error, 1);
-    }
     struct pit_pipeline *pipeline = NULL;
     struct pit_pipeline_config whole = config->pipeline;
     whole.notes = pit_run_notes;
+    whole.cluster = config->cluster;
     uint64_t told_ns = 0;
     allow_files(whole.limits.sessions_max);
     whole.progress = pit_run_progress;
