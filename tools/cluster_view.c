@@ -81,7 +81,8 @@ static bool good(const struct pit_cluster_view *view, uint32_t node, uint64_t be
         return false;
     if (node == view->leader)
         return true;
-    return answer->status.role == PIT_CLUSTER_FOLLOWER && answer->status.leader == view->leader;
+    bool reached = view->of[view->leader].status.peers[node].reached;
+    return answer->status.role == PIT_CLUSTER_FOLLOWER && answer->status.leader == view->leader && reached;
 }
 
 void pit_cluster_view_judge(struct pit_cluster_view *view, uint64_t behind_max)
