@@ -50,7 +50,10 @@ int pit_log_open(struct pit_log **opened, const struct pit_disk *disk, const str
         .directory = options->directory,
         .segment_bytes = options->segment_bytes,
         .sync = options->sync,
+        .reserve_bytes = options->reserve_bytes,
+        .cancels_bytes = options->cancels_bytes,
         .disk_bell = options->disk_bell,
+        .journaler_bell = options->bell,
     };
     if (code == 0)
         code = pit_journal_open(&log->journal, disk, &journal, &end, error);

@@ -33,7 +33,9 @@ struct pit_log_options {
     const char *directory;
     uint64_t segment_bytes;
     enum pit_journal_sync sync;
-    struct pit_bell *disk_bell; /* rung when there is something to write; may be NULL */
+    uint64_t reserve_bytes, cancels_bytes; /* as journal/writer.h */
+    struct pit_bell *disk_bell;            /* rung when there is something to write; may be NULL */
+    struct pit_bell *bell;                 /* rung when something is durable; may be NULL */
     /* Called again and again while begin and keep_vote wait for the disk agent: it gives way, or runs that agent. */
     void (*wait)(void *context);
     void *wait_context;
