@@ -49,9 +49,11 @@ static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consen
     return pit_log_load(context, term, vote, told, &ours);
 }
 
-static int begin(void *context, uint64_t term, const struct pit_consensus_entry *first)
+static int begin(void *context, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first)
 {
     struct pit_log_entry entry = theirs(first);
+    if (vote != 0)
+        return -EINVAL;
     return pit_log_begin(context, term, &entry);
 }
 

@@ -128,3 +128,16 @@ uint64_t pit_raft_guard_own_disk(const struct pit_consensus *consensus)
     uint64_t enough = matches[consensus->options.nodes / 2 - 1];
     return enough > consensus->barrier_index ? enough : consensus->barrier_index;
 }
+
+/* 5. A node that has lost its log takes part when it cannot break any more what it has promised before:
+ *    consensus_raft_rejoin.c says why this is enough. */
+
+bool pit_raft_guard_rejoins(const struct pit_consensus *consensus)
+{
+    const struct pit_raft_rejoin *rejoin = &consensus->rejoin;
+    const struct raft *raft = &consensus->raft;
+    uint32_t all = (2u << consensus->options.nodes) - 2;
+    return (rejoin->answered | 1u << consensus->options.node) == all && rejoin->leader != 0 &&
+           rejoin->term >= rejoin->highest && rejoin->term == raft->current_term &&
+           raft->commit_index >= rejoin->committed;
+}

@@ -31,6 +31,12 @@ static void forget_refused(struct pit_raft_peer *peer, uint64_t before)
         peer->bytes -= peer->flights[(peer->first + --peer->count) % PIT_CONSENSUS_FLIGHTS_MAX].bytes;
 }
 
+void pit_raft_network_forget_node(struct pit_consensus *consensus, uint32_t node)
+{
+    forget_flights(&consensus->peers[node]);
+    consensus->peers[node].careful = false;
+}
+
 void pit_raft_network_forget(struct pit_consensus *consensus)
 {
     for (uint32_t node = 1; node <= consensus->options.nodes; node++)
@@ -137,6 +143,13 @@ bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, 
     return peer->count > 0;
 }
 
+bool pit_raft_network_note(struct pit_consensus *consensus, uint32_t node, const struct pit_raft_note *note)
+{
+    const struct pit_consensus_network *network = &consensus->options.network;
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)note, .iov_len = sizeof *note};
+    return network->send(network->context, node, &piece, 1, sizeof *note);
+}
+
 /* Returns what the core is to be told. */
 static int send_append(struct pit_consensus *consensus, struct raft_message *message)
 {
@@ -171,7 +184,7 @@ static int send_result(struct pit_consensus *consensus, struct raft_message *mes
         consensus->rejected = true;
         look_back(consensus, result);
     } else {
-        uint64_t bound = pit_raft_guard_bound(consensus);
+        uint64_t bound = pit_raft_rejoin_claim(consensus, pit_raft_guard_bound(consensus));
         if (result->last_log_index > bound) {
             result->last_log_index = bound;
             consensus->bounded++;

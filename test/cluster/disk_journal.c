@@ -99,10 +99,10 @@ int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote, struct 
     return storage->load(storage->context, term, vote, base, each, argument, error);
 }
 
-int disk_journal_begin(struct disk *disk, uint64_t term, const struct pit_consensus_entry *first)
+int disk_journal_begin(struct disk *disk, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first)
 {
     const struct pit_consensus_storage *storage = &disk->journal->storage;
-    return outcome(disk, storage->begin(storage->context, term, first));
+    return outcome(disk, storage->begin(storage->context, term, vote, first));
 }
 
 int disk_journal_keep_vote(struct disk *disk, uint64_t term, uint64_t vote)

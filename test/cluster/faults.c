@@ -99,14 +99,21 @@ static void fail_disk(struct world *world, struct node *node)
         node->disk.fail_in = in;
 }
 
+static void remove_old(struct world *world, struct node *node)
+{
+    (void)world;
+    disk_remove(&node->disk);
+    world_tell(world, "node %u removes entries before %lu", node->number, node->disk.first);
+}
+
 struct fault {
     uint32_t weight;
     void (*strike)(struct world *world, struct node *node);
 };
 
 static const struct fault faults[] = {
-    {24, crash},     {20, isolate},  {6, divide},    {8, disturb},   {8, pause_node},
-    {5, jump_clock}, {8, slow_disk}, {3, fill_disk}, {6, fail_disk},
+    {24, crash},    {20, isolate},  {6, divide},    {8, disturb},    {8, pause_node},   {5, jump_clock},
+    {8, slow_disk}, {3, fill_disk}, {6, fail_disk}, {6, remove_old}, {6, lives_damage},
 };
 
 static void strike(struct world *world, struct event *event)

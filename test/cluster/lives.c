@@ -1,0 +1,69 @@
+/* test/cluster/lives.c - nodes that lose their logs, or are given others: a disk that is damaged, a snapshot installed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/check.h"
+#include "test/cluster/world.h"
+
+/* At most a minority has lost promises and has not caught up. */
+static bool may_be_unfit(const struct node *node)
+{
+    const struct world *world = node->world;
+    uint32_t unfit = node->unfit ? 0 : 1;
+    for (uint32_t number = 1; number <= world->nodes; number++)
+        unfit += world->node[number].unfit;
+    return unfit <= world->nodes / 2;
+}
+
+/* While it is down, a bit of its log turns over. */
+void lives_damage(struct world *world, struct node *node)
+{
+    if (node->disk.journal || !may_be_unfit(node))
+        return;
+    node_stop(node, world->now_ns + world_between(world, 5, 800) * MILLISECOND);
+    node->disk.damaged = true;
+    node->unfit = true;
+    world_tell(world, "node %u: its log is damaged", node->number);
+}
+
+/* What it has refused to load is taken away. */
+void lives_lose(struct node *node)
+{
+    node->life++;
+    disk_lose(&node->disk);
+    world_tell(node->world, "node %u begins anew, in its life %u", node->number, node->life);
+}
+
+static void install(struct world *world, struct event *event)
+{
+    struct node *node = &world->node[event->value];
+    const struct node *donor = &world->node[world_between(world, 1, world->nodes)];
+    const struct disk *disk = &node->disk;
+    uint64_t base = donor->disk.committed;
+    bool promises = base < disk->log_count; /* of entries that would be gone */
+    node->installing = false;
+    if (!node->consensus || donor == node || donor->disk.damaged || base <= disk->committed ||
+        (promises && !may_be_unfit(node)))
+        return;
+    node_stop(node, world->now_ns + world_between(world, 1, 50) * MILLISECOND);
+    if (promises) {
+        node->life++;
+        node->unfit = true;
+    }
+    world->installed++;
+    disk_install(&node->disk, &donor->disk, base, promises);
+    world_tell(world, "node %u is given node %u's state up to entry %lu", node->number, donor->number, base);
+}
+
+void lives_attend(struct node *leader, const struct pit_consensus_state *state)
+{
+    struct world *world = leader->world;
+    for (uint32_t number = 1; number <= world->nodes; number++) {
+        struct node *node = &world->node[number];
+        if (!(state->needs_snapshot & 1u << number) || node->installing)
+            continue;
+        node->installing = true;
+        world_later(world, world->now_ns + world_between(world, 5, 100) * MILLISECOND, 0, install)->value = number;
+    }
+}
