@@ -284,8 +284,14 @@ void pit_raft_guard_compared(struct pit_consensus *consensus);
 /* The request would truncate what is still being written. */
 bool pit_raft_guard_truncation_waits(const struct pit_consensus *consensus, const struct raft_append_entries *request);
 
+/* An answer to a request for a vote. */
+void pit_raft_guard_refusal(const struct pit_consensus *consensus, struct raft_request_vote_result *result);
+
 /* Node that rejoins: whether it knows enough, and has enough, to take part. */
 bool pit_raft_guard_rejoins(const struct pit_consensus *consensus);
+
+/* Leader: a node has lost its log, and says so in this life. */
+void pit_raft_guard_life(struct pit_consensus *consensus, uint32_t node, uint64_t life);
 
 /* Leader: the index up to which its own disk may be counted. */
 uint64_t pit_raft_guard_own_disk(const struct pit_consensus *consensus);

@@ -218,8 +218,10 @@ int pit_raft_network_send(struct raft_io *io, struct raft_io_send *request, cons
     case RAFT_IO_APPEND_ENTRIES_RESULT:
         status = send_result(consensus, &copy);
         break;
-    case RAFT_IO_REQUEST_VOTE:
     case RAFT_IO_REQUEST_VOTE_RESULT:
+        pit_raft_guard_refusal(consensus, &copy.request_vote_result);
+        __attribute__((fallthrough));
+    case RAFT_IO_REQUEST_VOTE:
         status = transmit(consensus, &copy, 0, &bytes) ? 0 : RAFT_NOCONNECTION;
         break;
     }

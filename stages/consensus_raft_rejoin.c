@@ -29,8 +29,6 @@
  * minority may do this at a time, because "elected between nodes that kept their promises" needs a majority of such. */
 #include "stages/consensus_raft.h"
 
-#define PROBE 0 /* the core's name for the first of its states of a node's place */
-
 static uint64_t now_ns(const struct pit_consensus *consensus)
 {
     return consensus->options.clock.monotonic_ns(consensus->options.clock.context);
@@ -76,26 +74,10 @@ void pit_raft_rejoin_look(struct pit_consensus *consensus)
     consensus->raft.election_timer_start = consensus->io.time(&consensus->io);
 }
 
-/* A leader finds out anew how far the node is. Once for each life in each term: what it acknowledges after that is so.
- */
-static void reset(struct pit_consensus *consensus, uint32_t node, uint64_t life)
-{
-    struct pit_raft_peer *peer = &consensus->peers[node];
-    struct raft_progress *progress = pit_raft_progress(consensus, node);
-    if (!progress || (peer->life == life && peer->life_term == consensus->raft.current_term))
-        return;
-    progress->state = PROBE;
-    progress->match_index = 0;
-    progress->next_index = raft_last_index(&consensus->raft) + 1;
-    pit_raft_network_forget_node(consensus, node);
-    peer->life = life;
-    peer->life_term = consensus->raft.current_term;
-}
-
 void pit_raft_rejoin_begun(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note)
 {
     const struct raft *raft = &consensus->raft;
-    reset(consensus, from, note->words[0]);
+    pit_raft_guard_life(consensus, from, note->words[0]);
     bool leads = raft->state == RAFT_LEADER && consensus->ready_term == raft->current_term;
     struct pit_raft_note answer = {
         .kind = PIT_RAFT_NOTE_TOLD,

@@ -7,7 +7,7 @@
 #include "test/cluster/world.h"
 
 /* At most a minority has lost promises and has not caught up. */
-static bool may_be_unfit(const struct node *node)
+bool lives_may_damage(const struct node *node)
 {
     const struct world *world = node->world;
     uint32_t unfit = node->unfit ? 0 : 1;
@@ -17,11 +17,11 @@ static bool may_be_unfit(const struct node *node)
 }
 
 /* While it is down, a bit of its log turns over. */
-void lives_damage(struct world *world, struct node *node)
+void lives_damage(struct world *world, struct node *node, uint64_t down_ms)
 {
-    if (node->disk.journal || !may_be_unfit(node))
+    if (!node->consensus || node->disk.journal || !lives_may_damage(node))
         return;
-    node_stop(node, world->now_ns + world_between(world, 5, 800) * MILLISECOND);
+    node_stop(node, world->now_ns + world_between(world, 1, down_ms) * MILLISECOND);
     node->disk.damaged = true;
     node->unfit = true;
     world_tell(world, "node %u: its log is damaged", node->number);
@@ -44,7 +44,7 @@ static void install(struct world *world, struct event *event)
     bool promises = base < disk->log_count; /* of entries that would be gone */
     node->installing = false;
     if (!node->consensus || donor == node || donor->disk.damaged || base <= disk->committed ||
-        (promises && !may_be_unfit(node)))
+        (promises && !lives_may_damage(node)))
         return;
     node_stop(node, world->now_ns + world_between(world, 1, 50) * MILLISECOND);
     if (promises) {

@@ -244,7 +244,8 @@ uint64_t node_utc_ns(const struct node *node);
 
 /* lives.c */
 
-void lives_damage(struct world *world, struct node *node);
+void lives_damage(struct world *world, struct node *node, uint64_t down_ms); /* the longest it is down */
+bool lives_may_damage(const struct node *node);
 void lives_lose(struct node *node);
 void lives_attend(struct node *leader, const struct pit_consensus_state *state);
 
