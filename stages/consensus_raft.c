@@ -418,8 +418,10 @@ static void receive_append(struct pit_consensus *consensus, struct raft_message 
 
 static void receive_result(struct pit_consensus *consensus, uint32_t from, struct raft_message *message)
 {
-    const struct raft_append_entries_result *result = &message->append_entries_result;
+    struct raft_append_entries_result *result = &message->append_entries_result;
     if (consensus->raft.state == RAFT_LEADER) {
+        if (result->rejected != 0)
+            pit_raft_network_look_back(consensus, result);
         pit_raft_network_acknowledged(consensus, from, result);
         if (result->rejected == 0 && result->term == consensus->raft.current_term &&
             pit_raft_guard_acknowledgements_wait(consensus)) {

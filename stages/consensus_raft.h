@@ -126,6 +126,7 @@ struct pit_consensus {
     uint64_t compared;                      /* everything up to here is known to be as in the leader's log */
     bool comparing;                         /* a request is being received, */
     uint64_t comparing_end, comparing_term; /* with entries up to here, of this term */
+    uint64_t comparing_before_term;         /* of the entry before them */
     bool rejected;                          /* and was answered with no */
     struct raft_barrier barrier;
     bool barrier_busy;
@@ -242,6 +243,9 @@ void pit_raft_network_settle(struct pit_consensus *consensus);
 /* A message has come in from a node: what of it is no longer under way. */
 void pit_raft_network_acknowledged(struct pit_consensus *consensus, uint32_t node,
                                    const struct raft_append_entries_result *result);
+
+/* Leader: of a refusal, where to look next. */
+void pit_raft_network_look_back(const struct pit_consensus *consensus, struct raft_append_entries_result *result);
 
 /* A new leader has nothing under way; nor has anybody to a node that has lost it. */
 void pit_raft_network_forget(struct pit_consensus *consensus);

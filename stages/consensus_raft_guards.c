@@ -68,6 +68,7 @@ void pit_raft_guard_comparing(struct pit_consensus *consensus, const struct raft
     consensus->comparing = true;
     consensus->comparing_end = request_end(request);
     consensus->comparing_term = request->term;
+    consensus->comparing_before_term = request->prev_log_term;
     consensus->rejected = false;
 }
 

@@ -164,17 +164,29 @@ static int send_append(struct pit_consensus *consensus, struct raft_message *mes
     return RAFT_NOCONNECTION;
 }
 
-/* Where the leader may look next, after an entry that is another one here: before all of that entry's term, but not
- * before what is committed, which it has. (One entry back at each heartbeat would take long.) */
+/* A refusal, because the entry is another one here. Where may the logs meet? Terms do not fall in either. If the entry
+ * here is of a higher term than the leader's, then not within the entries of that term here; if of a lower one, not
+ * within the leader's of its term, which it sees when nothing less is claimed here. (One entry back at each heartbeat
+ * would take long.) What is committed here the leader has. */
 static void look_back(const struct pit_consensus *consensus, struct raft_append_entries_result *result)
 {
     uint64_t index = result->rejected, term = pit_raft_term_of(consensus, index);
-    if (term == 0)
+    if (term <= consensus->comparing_before_term)
         return;
     while (index > consensus->raft.commit_index && pit_raft_term_of(consensus, index) == term)
         index--;
     if (result->last_log_index > index)
         result->last_log_index = index;
+}
+
+void pit_raft_network_look_back(const struct pit_consensus *consensus, struct raft_append_entries_result *result)
+{
+    uint64_t index = result->rejected, term = pit_raft_term_of(consensus, index);
+    if (term == 0 || result->last_log_index < index)
+        return;
+    while (pit_raft_term_of(consensus, index) == term)
+        index--;
+    result->last_log_index = index;
 }
 
 static int send_result(struct pit_consensus *consensus, struct raft_message *message)

@@ -353,7 +353,7 @@ void disk_lose(struct disk *disk)
     disk->term = disk->vote = 0;
 }
 
-void disk_install(struct disk *disk, const struct disk *donor, uint64_t base, bool promises)
+void disk_install(struct disk *disk, const struct disk *donor, uint64_t base)
 {
     uint64_t term = disk->term, vote = disk->vote;
     disk_lose(disk);
@@ -365,7 +365,7 @@ void disk_install(struct disk *disk, const struct disk *donor, uint64_t base, bo
     disk->base = disk->committed = base;
     disk->first = base + 1;
     disk->term = term > donor->entries[base - 1].term ? term : donor->entries[base - 1].term;
-    disk->vote = promises || vote == PIT_CONSENSUS_REJOINING ? PIT_CONSENSUS_REJOINING : term == disk->term ? vote : 0;
+    disk->vote = vote == PIT_CONSENSUS_REJOINING ? PIT_CONSENSUS_REJOINING : term == disk->term ? vote : 0;
 }
 
 void disk_end(struct disk *disk)

@@ -41,18 +41,15 @@ static void install(struct world *world, struct event *event)
     const struct node *donor = &world->node[world_between(world, 1, world->nodes)];
     const struct disk *disk = &node->disk;
     uint64_t base = donor->disk.committed;
-    bool promises = base < disk->log_count; /* of entries that would be gone */
+    bool has = base > 0 && disk->log_count >= base && disk->log[base - 1].chain == donor->disk.log[base - 1].chain;
     node->installing = false;
-    if (!node->consensus || donor == node || donor->disk.damaged || base <= disk->committed ||
-        (promises && !lives_may_damage(node)))
+    /* What it has after an entry that is another one than is committed can never be committed: no promise goes with it.
+     */
+    if (!node->consensus || donor == node || donor->disk.damaged || base <= disk->committed || has)
         return;
     node_stop(node, world->now_ns + world_between(world, 1, 50) * MILLISECOND);
-    if (promises) {
-        node->life++;
-        node->unfit = true;
-    }
     world->installed++;
-    disk_install(&node->disk, &donor->disk, base, promises);
+    disk_install(&node->disk, &donor->disk, base);
     world_tell(world, "node %u is given node %u's state up to entry %lu", node->number, donor->number, base);
 }
 

@@ -203,10 +203,9 @@ void disk_choose_base(struct disk *disk);
 /* Removes some of the committed entries. */
 void disk_remove(struct disk *disk);
 
-/* The disk is empty; or it holds, up to base, what another has, without entries before or after, and whether promises
- * went with what it had. */
+/* The disk is empty; or it holds, up to base, what another has, without entries before or after. */
 void disk_lose(struct disk *disk);
-void disk_install(struct disk *disk, const struct disk *donor, uint64_t base, bool promises);
+void disk_install(struct disk *disk, const struct disk *donor, uint64_t base);
 
 /* The machine stops: of what was not durable some may be there. Call it before the engine is closed. */
 void disk_crash(struct disk *disk);
