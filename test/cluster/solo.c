@@ -112,6 +112,12 @@ static bool send_message(void *context, uint32_t node, const struct iovec *piece
         at += pieces[i].iov_len;
     }
     PIT_CHECK(at == bytes);
+    struct pit_raft_note note;
+    if (pit_raft_decode_note(all, bytes, &note)) {
+        solo->note = note;
+        free(all);
+        return true;
+    }
     struct solo_sent *sent = &solo->sent[solo->sent_count++];
     *sent = (struct solo_sent){.to = node, .bytes = bytes};
     PIT_CHECK(pit_raft_decode(all, bytes, &sent->message) == 0);

@@ -14,7 +14,7 @@ void __wrap_pit_raft_guard_life(struct pit_consensus *consensus, uint32_t node, 
 bool __wrap_pit_raft_rejoin_ignores(const struct pit_consensus *consensus, const struct raft_message *message);
 uint64_t __wrap_pit_raft_rejoin_claim(const struct pit_consensus *consensus, uint64_t claim);
 bool __wrap_pit_raft_memory_overlap(const struct pit_consensus *consensus, struct raft_message *message);
-bool __wrap_pit_raft_behind(const struct pit_consensus *consensus, uint32_t node);
+uint32_t __wrap_pit_raft_behind_send(struct pit_consensus *consensus);
 
 void __wrap_pit_raft_guard_leader(struct pit_consensus *consensus)
 {
@@ -81,10 +81,10 @@ bool __wrap_pit_raft_memory_overlap(const struct pit_consensus *consensus, struc
     return true;
 }
 
-bool __wrap_pit_raft_behind(const struct pit_consensus *consensus, uint32_t node)
+uint32_t __wrap_pit_raft_behind_send(struct pit_consensus *consensus)
 {
-    (void)consensus, (void)node;
-    return false;
+    (void)consensus;
+    return 0;
 }
 
 void __wrap_pit_raft_guard_refusal(const struct pit_consensus *consensus, struct raft_request_vote_result *result)
