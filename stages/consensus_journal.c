@@ -1,5 +1,7 @@
 #include "stages/consensus_journal.h"
 
+#include <errno.h>
+
 #include "ring/check.h"
 
 _Static_assert((int)PIT_LOG_COMMANDS == (int)PIT_CONSENSUS_COMMANDS &&
@@ -43,7 +45,9 @@ static int load(void *context, uint64_t *term, uint64_t *vote,
 {
     (void)error;
     struct each ours = {.each = each, .argument = argument};
-    return pit_log_load(context, term, vote, told, &ours);
+    struct pit_log_base base;
+    int code = pit_log_load(context, term, vote, &base, told, &ours);
+    return code == 0 && base.index ? -ENODATA : code; /* the log was opened with PIT_LOG_KEEP_ALL */
 }
 
 static int begin(void *context, uint64_t term, const struct pit_consensus_entry *first)
