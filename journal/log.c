@@ -506,6 +506,37 @@ void pit_log_committed(struct pit_log *log, uint64_t index)
         log->committed = index;
 }
 
+bool pit_log_tell_committed(struct pit_log *log)
+{
+    if (log->count == 0)
+        tell_committed(log);
+    pump(log);
+    return log->committed_told == log->committed;
+}
+
+bool pit_log_append_digest(struct pit_log *log, uint64_t sequence, const struct pit_digest *digest, bool full)
+{
+    const struct pit_journal_digest payload = {
+        .sequence = sequence,
+        .events = digest->events,
+        .events_count = digest->events_count,
+        .state = full ? digest->state : 0,
+        .orders = full ? digest->orders : 0,
+        .full = full,
+    };
+    change(log);
+    if (log->count == 0)
+        tell_committed(log);
+    const struct pit_journal_record_header record = {
+        .kind = PIT_JOURNAL_DIGEST,
+        .bytes = sizeof payload,
+        .first_sequence = log->now.at.committed_sequence + 1,
+    };
+    bool done = sequence <= log->now.at.committed_sequence && pit_journal_append_log(log->journal, &record, &payload);
+    pump(log);
+    return done;
+}
+
 int64_t pit_log_durable(struct pit_log *log)
 {
     pump(log);

@@ -96,8 +96,17 @@ int pit_log_keep_vote(struct pit_log *log, uint64_t term, uint64_t vote);
 int pit_log_append(struct pit_log *log, uint64_t ticket, const struct pit_log_entry *entries, uint32_t count);
 int pit_log_truncate(struct pit_log *log, uint64_t ticket, uint64_t index);
 
-/* Entries up to index are committed: written with the next block of entries, for those who read. Never falls. */
+/* Entries up to index are committed: written with the next block of entries, or digest, for those who read. Never
+ * falls. */
 void pit_log_committed(struct pit_log *log, uint64_t index);
+
+/* The same is written now, though no entries come: for readers of a log in which nothing happens for a while. False:
+ * not now, try again later. */
+bool pit_log_tell_committed(struct pit_log *log);
+
+/* Adds a digest record, for readers; what is committed is written before it. full: state and orders are valid. False:
+ * not now, or the command with that sequence is not in an entry that is known to be committed: try again later. */
+bool pit_log_append_digest(struct pit_log *log, uint64_t sequence, const struct pit_digest *digest, bool full);
 
 /* Moves things on, and returns the last ticket that is durable with all before it; or, once the journal has failed for
  * good, its negative errno. */

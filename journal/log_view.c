@@ -84,6 +84,7 @@ int pit_log_view_beginning(const struct pit_disk *disk, const char *directory, u
             code = pit_error_set(error, code, "%s: block %lu: %s", directory, record.block, wrong);
             break;
         }
+        code = 0;
         before = first ? image.last : before;
         if (image.taken < before)
             before = image.taken;

@@ -602,9 +602,11 @@ static int find_beginning_of_log(struct pit_journal_reader *reader, const struct
 {
     struct pit_log_anchor anchor;
     int code = pit_log_anchor_read(reader->disk, reader->directory, reader->first_block, &anchor);
-    if (code == 1)
-        return pit_log_view_beginning(disk, reader->directory, reader->first_block, &reader->first_sequence, error);
-    return 0; /* whatever is wrong there, reading finds it */
+    if (code != 1)
+        return 0; /* whatever is wrong there, reading finds it */
+    reader->first_sequence = anchor.at.next_sequence;
+    code = pit_log_view_beginning(disk, reader->directory, reader->first_block, &reader->first_sequence, error);
+    return code == -ENOMEM ? code : 0;
 }
 
 int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,

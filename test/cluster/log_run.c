@@ -214,6 +214,17 @@ static void commit_some(struct run *run)
     pit_log_committed(run->log, run->committed);
 }
 
+/* Of any command that may be known to be committed. */
+static void add_digest(struct run *run)
+{
+    uint64_t sequence = run->now.sequences[run->committed];
+    const struct pit_digest digest = {.events = sequence * 7, .events_count = sequence + 1, .state = 2, .orders = 3};
+    if (sequence && pit_log_append_digest(run->log, sequence, &digest, sequence % 2)) {
+        run->digests++;
+        run->digest_sequence = sequence;
+    }
+}
+
 bool run_go_on(struct run *run, uint64_t steps)
 {
     run->now = run->at_start;
@@ -230,6 +241,8 @@ bool run_go_on(struct run *run, uint64_t steps)
             code = change_vote(run);
         else if (dice < 9)
             commit_some(run);
+        else if (run->digests_wanted && fixture_random(&run->random) % 2)
+            add_digest(run);
         else
             run_give_way(run);
         int64_t durable = code < 0 ? code : pit_log_durable(run->log);

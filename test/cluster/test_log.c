@@ -28,9 +28,9 @@ static void what_was_durable_is_there_again(void **state)
     (void)state;
     uint64_t seed = fixture_seed();
     static struct run run;
-    for (uint64_t round = 0; round < 60 / STEP + 10; round++) {
+    for (uint64_t round = 0; round < 40 / STEP + 8; round++) {
         run_init(&run, fixture_random(&seed));
-        run.large = round % 4 == 1;
+        run.large = round % 8 == 1;
         run.memory->cache = round % 3 != 0;
         run.memory->torn = true;
         run.memory->direct_refused_at_open = round % 2;
@@ -185,9 +185,10 @@ static void only_the_end_of_a_long_log_is_read(void **state)
     run.large = true;
     run_open(&run);
     run_begin(&run);
-    while (segment_from_the_end(&run, 3) == 0)
+    while (segment_from_the_end(&run, 3) == 0) {
         assert_true(run_go_on(&run, 5));
-    pit_log_committed(run.log, run.committed = run.now.last);
+        pit_log_committed(run.log, run.committed = run.now.last);
+    }
     assert_true(run_go_on(&run, 5));
     run_settle(&run);
     run_stop(&run);
