@@ -6,6 +6,7 @@
 
 #include "journal/block.h"
 #include "journal/log_image.h"
+#include "journal/log_past.h"
 #include "ring/check.h"
 
 /* A record that has been asked for and is in no block yet. */
@@ -46,6 +47,7 @@ struct pit_log {
     uint64_t committed, committed_told;
     struct place now;   /* with the block being filled */
     struct place begun; /* without it: what its segment begins with, if it is the first there */
+    struct pit_log_past *past;
     uint8_t *members;
     uint8_t anchor[sizeof(struct pit_journal_log_anchor) + PIT_LOG_MEMBERS_BYTES_MAX];
 };
@@ -178,7 +180,13 @@ int pit_log_open(struct pit_log **opened, const struct pit_disk *disk, const str
         code = 0;
     if (code == 0)
         code = open_journal(log, &end, error);
-    if (code == 0 && (code = stand(log)) < 0)
+    if (code == 0)
+        code = stand(log);
+    if (code == 0) {
+        log->past = pit_log_past_create(disk, options->directory, pit_journal_direct(log->journal), options->past_bell);
+        code = log->past ? 0 : -ENOMEM;
+    }
+    if (code == -ENOMEM)
         pit_error_set(error, code, "%s: no memory for the log", options->directory);
     if (code < 0) {
         pit_log_close(log);
@@ -193,6 +201,7 @@ void pit_log_close(struct pit_log *log)
     pit_journal_close(log->journal);
     if (log->lock >= 0)
         pit_journal_unlock(log->disk, log->lock);
+    pit_log_past_destroy(log->past);
     pit_log_image_free(&log->image);
     free(log->waiting);
     free(log->marks);
@@ -535,6 +544,20 @@ bool pit_log_append_digest(struct pit_log *log, uint64_t sequence, const struct 
     bool done = sequence <= log->now.at.committed_sequence && pit_journal_append_log(log->journal, &record, &payload);
     pump(log);
     return done;
+}
+
+int pit_log_read(struct pit_log *log, uint64_t index, struct pit_log_entry *entries, uint32_t max,
+                 uint64_t *before_term)
+{
+    PIT_CHECK(index <= log->committed);
+    if (index > log->committed_told)
+        pit_log_tell_committed(log); /* nobody takes for committed what the disk does not call so */
+    return pit_log_past_ask(log->past, index, entries, max, before_term);
+}
+
+uint32_t pit_log_past_work(struct pit_log *log)
+{
+    return pit_log_past_work_on(log->past);
 }
 
 int64_t pit_log_durable(struct pit_log *log)

@@ -5,11 +5,12 @@
  * committed, and at the beginning of each segment what all records before it come to. What is written stays: a
  * truncation is a record, and whoever reads goes by it.
  *
- * Threads:  one, and the journal's two agents (journal/writer.h), to which pit_log_journal leads.
- * Progress: nothing blocks but open, begin, begin_at and keep_vote; the last three wait until what they say is durable.
- * Order:    everything becomes durable in the order of the calls. A ticket is a number that rises from call to call.
- * Memory:   what is asked for and not yet in a block, 24 bytes for each entry that is not known to be committed, and
- *           until the first change what load gives.
+ * Threads:  one; the journal's two agents (journal/writer.h), to which pit_log_journal leads; and one that reads the
+ * past (pit_log_past_work), where that is asked for. Progress: nothing blocks but open, begin, begin_at and keep_vote;
+ * the last three wait until what they say is durable. Order:    everything becomes durable in the order of the calls. A
+ * ticket is a number that rises from call to call. Memory:   what is asked for and not yet in a block, 24 bytes for
+ * each entry that is not known to be committed, and until the first change what load gives. With pit_log_read what
+ * journal/log_past.h says.
  */
 #ifndef PIT_JOURNAL_LOG_H
 #define PIT_JOURNAL_LOG_H
@@ -49,6 +50,7 @@ struct pit_log_options {
     uint64_t cancels_bytes;     /* likewise */
     struct pit_bell *disk_bell; /* rung when there is something to write; may be NULL */
     struct pit_bell *log_bell;  /* rung when something is durable; may be NULL */
+    struct pit_bell *past_bell; /* rung when there is something for pit_log_past_work; may be NULL */
     bool locked;                /* the caller holds the directory's lock as long as the log is open */
     /* Of the committed entries, load gives the last ones up to so many bytes, payloads and 64 for each. What is not
      * known to be committed it gives in any case. PIT_LOG_KEEP_ALL: everything there is. */
@@ -107,6 +109,17 @@ bool pit_log_tell_committed(struct pit_log *log);
 /* Adds a digest record, for readers; what is committed is written before it. full: state and orders are valid. False:
  * not now, or the command with that sequence is not in an entry that is known to be committed: try again later. */
 bool pit_log_append_digest(struct pit_log *log, uint64_t sequence, const struct pit_digest *digest, bool full);
+
+/* Reads committed entries back from the disk, beginning with index (1 .. the last committed), max (1 ..) of them at
+ * most, of all kinds: entries stay valid until the next call. *before_term: of the entry before the first, 0 for
+ * index 1. How many there are; 0: they are being read, ask again; -ENODATA: segments that would have to be read are
+ * gone; others: they cannot be read, which is tried again when asked again. Several indexes may be asked for in turn.
+ */
+int pit_log_read(struct pit_log *log, uint64_t index, struct pit_log_entry *entries, uint32_t max,
+                 uint64_t *before_term);
+
+/* A thread of its own: reads what was asked for, blocking. Returns 1 if anything was. */
+uint32_t pit_log_past_work(struct pit_log *log);
 
 /* Moves things on, and returns the last ticket that is durable with all before it; or, once the journal has failed for
  * good, its negative errno. */

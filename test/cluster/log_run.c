@@ -20,6 +20,8 @@ void run_free(struct run *run)
 void run_give_way(void *context)
 {
     struct run *run = context;
+    if (run->others_write)
+        return;
     pit_journal_disk_work(pit_log_journal(run->log));
     pit_journal_prepare_work(pit_log_journal(run->log));
 }

@@ -44,6 +44,7 @@ struct run {
     uint64_t durable; /* so many of the steps */
     uint64_t committed;
     bool digests_wanted;
+    bool others_write;        /* the journal's agents have threads of their own */
     uint64_t digests;         /* written since it was opened */
     uint64_t digest_sequence; /* the last of them is of */
     void *payloads[STEPS_MAX];
