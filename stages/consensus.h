@@ -34,6 +34,9 @@
 #define PIT_CONSENSUS_FLIGHT_BYTES_MAX (UINT64_C(3) << 20)
 #define PIT_CONSENSUS_FLIGHTS_MAX 64u /* messages with entries under way to one node */
 #define PIT_CONSENSUS_TAGS_MAX 4096u  /* proposals without an answer */
+/* Of committed entries kept in memory, for nodes that are a little behind; those that are further are read back. */
+#define PIT_CONSENSUS_MEMORY_BYTES (UINT64_C(8) << 20)
+#define PIT_CONSENSUS_ENTRY_OVERHEAD_BYTES UINT64_C(256) /* counted for each entry in memory, beside its payload */
 
 /* The numbers stand on disks and in messages. */
 enum pit_consensus_kind {
@@ -50,14 +53,21 @@ struct pit_consensus_entry {
     const void *payload;
 };
 
+/* The entry that a log goes on from: it and all before it are committed. {0, 0}: the log begins with entry 1. */
+struct pit_consensus_base {
+    uint64_t index, term;
+};
+
 /* The storage half. Everything is in the order of the calls. A ticket is a number that rises with each call of append
  * and truncate. Each function but durable returns 0 or a negative errno; an error is final: the engine stops, and says
  * nothing to anybody any more. */
 struct pit_consensus_storage {
     void *context;
-    /* Tells everything that is on disk: the term, whom this node voted for in it (0 = nobody), and each entry, 1, 2, ..
-     * in order. each returns 0, or an error that load must return. An empty log: term 0 and no entries. */
-    int (*load)(void *context, uint64_t *term, uint64_t *vote,
+    /* Tells what is on disk: the term, whom this node voted for in it (0 = nobody), the base, and each entry after the
+     * base, in order. Entries up to the base are not told: they are known to be committed, and either on this disk, or
+     * in what the state machine was started from. each returns 0, or an error that load must return. An empty log:
+     * term 0, no base and no entries. */
+    int (*load)(void *context, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                 int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                 struct pit_error *error);
     /* Begins a new log with its first entry. Durable when it returns. */
@@ -71,6 +81,12 @@ struct pit_consensus_storage {
     int (*truncate)(void *context, uint64_t ticket, uint64_t index);
     /* The last ticket that is durable with all before it; never falls. Negative errno: the disk has failed for good. */
     int64_t (*durable)(void *context);
+    /* Committed entries from the disk, from index on, for a node that is behind. More than 0: so many of them (at most
+     * max, and no more than is easily held) are in entries, payloads valid until the next call of read; *before_term is
+     * the term of entry index - 1, 0 for index 1. 0: they are being read, ask again. -ENODATA: the log begins after
+     * index now. Other errors are final. */
+    int32_t (*read)(void *context, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
+                    uint64_t *before_term);
 };
 
 /* The network half. A message may get lost, come late, twice, or in another order; it may not be changed. */
@@ -88,8 +104,8 @@ enum pit_consensus_outcome {
 
 struct pit_consensus_machine {
     void *context;
-    /* Each committed entry of commands, in order, once; beginning with the first after each open. The payload is valid
-     * during the call. */
+    /* Each committed entry of commands, in order, once; beginning with the first after the base after each open. The
+     * payload is valid during the call. */
     void (*committed)(void *context, const struct pit_consensus_entry *entry);
     /* What became of a proposal: once for each. With COMMITTED, committed was called for this index just before. */
     void (*answered)(void *context, uint64_t tag, enum pit_consensus_outcome outcome, uint64_t index);
@@ -105,6 +121,7 @@ struct pit_consensus_options {
     uint64_t flight_bytes; /* sent to one node and not yet acknowledged. 4096 .. PIT_CONSENSUS_FLIGHT_BYTES_MAX;
                               an entry that is larger travels alone */
     uint64_t unanswered_bytes; /* proposed and not yet answered; more is refused */
+    uint64_t memory_bytes;     /* of committed entries kept in memory; 0 = PIT_CONSENSUS_MEMORY_BYTES */
     struct pit_consensus_storage storage;
     struct pit_consensus_network network;
     struct pit_consensus_machine machine;
@@ -125,15 +142,19 @@ struct pit_consensus_state {
     bool ready;      /* leads, and has committed everything its predecessors may have: proposals are taken */
     uint32_t leader; /* 0 = not known */
     uint64_t term;
-    uint64_t last;      /* index of the last entry in the log */
-    uint64_t durable;   /* of the last known to be on this node's disk */
-    uint64_t committed; /* of the last known to be committed */
+    uint64_t last;         /* index of the last entry in the log */
+    uint64_t durable;      /* of the last known to be on this node's disk */
+    uint64_t committed;    /* of the last known to be committed */
+    uint64_t memory_bytes; /* of entries in memory, committed or not */
+    uint32_t
+        needs_snapshot; /* leader: bit of each node (1 << node) that needs entries the disk does not have any more */
     /* Counters since open. */
     uint64_t refused;   /* messages that no right node sends: each was dropped */
     uint64_t waited;    /* acknowledgements a new leader had to drop until its own barrier was on disk */
     uint64_t bounded;   /* acknowledgements whose claim was cut to what had been compared */
     uint64_t postponed; /* messages dropped because they truncate what was still being written */
     uint64_t cut;       /* messages shortened, or emptied, for flight_bytes */
+    uint64_t reread;    /* entries sent that were read back from the disk */
 };
 
 struct pit_consensus;

@@ -1,7 +1,5 @@
 #include "stages/consensus_journal.h"
 
-#include <errno.h>
-
 #include "ring/check.h"
 
 _Static_assert((int)PIT_LOG_COMMANDS == (int)PIT_CONSENSUS_COMMANDS &&
@@ -15,17 +13,22 @@ struct each {
     void *argument;
 };
 
-static int told(void *argument, const struct pit_log_entry *entry)
+static struct pit_consensus_entry ours(const struct pit_log_entry *entry)
 {
-    const struct each *each = argument;
-    struct pit_consensus_entry ours = {
+    return (struct pit_consensus_entry){
         .index = entry->index,
         .term = entry->term,
         .kind = entry->kind,
         .bytes = entry->bytes,
         .payload = entry->payload,
     };
-    return each->each(each->argument, &ours);
+}
+
+static int told(void *argument, const struct pit_log_entry *entry)
+{
+    const struct each *each = argument;
+    const struct pit_consensus_entry told = ours(entry);
+    return each->each(each->argument, &told);
 }
 
 static struct pit_log_entry theirs(const struct pit_consensus_entry *entry)
@@ -39,15 +42,16 @@ static struct pit_log_entry theirs(const struct pit_consensus_entry *entry)
     };
 }
 
-static int load(void *context, uint64_t *term, uint64_t *vote,
+static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                 int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                 struct pit_error *error)
 {
     (void)error;
-    struct each ours = {.each = each, .argument = argument};
-    struct pit_log_base base;
-    int code = pit_log_load(context, term, vote, &base, told, &ours);
-    return code == 0 && base.index ? -ENODATA : code; /* the log was opened with PIT_LOG_KEEP_ALL */
+    struct each caller = {.each = each, .argument = argument};
+    struct pit_log_base from;
+    int code = pit_log_load(context, term, vote, &from, told, &caller);
+    *base = (struct pit_consensus_base){.index = from.index, .term = from.term};
+    return code;
 }
 
 static int begin(void *context, uint64_t term, const struct pit_consensus_entry *first)
@@ -63,11 +67,11 @@ static int keep_vote(void *context, uint64_t term, uint64_t vote)
 
 static int append(void *context, uint64_t ticket, const struct pit_consensus_entry *entries, uint32_t count)
 {
-    struct pit_log_entry ours[PIT_CONSENSUS_ENTRIES_MAX];
+    struct pit_log_entry given[PIT_CONSENSUS_ENTRIES_MAX];
     PIT_CHECK(count <= PIT_CONSENSUS_ENTRIES_MAX);
     for (uint32_t i = 0; i < count; i++)
-        ours[i] = theirs(&entries[i]);
-    return pit_log_append(context, ticket, ours, count);
+        given[i] = theirs(&entries[i]);
+    return pit_log_append(context, ticket, given, count);
 }
 
 static int truncate_log(void *context, uint64_t ticket, uint64_t index)
@@ -80,6 +84,18 @@ static int64_t durable(void *context)
     return pit_log_durable(context);
 }
 
+static int32_t read_entries(void *context, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
+                            uint64_t *before_term)
+{
+    struct pit_log_entry got[PIT_CONSENSUS_ENTRIES_MAX];
+    if (max > PIT_CONSENSUS_ENTRIES_MAX)
+        max = PIT_CONSENSUS_ENTRIES_MAX;
+    const int count = pit_log_read(context, index, got, max, before_term);
+    for (int i = 0; i < count; i++)
+        entries[i] = ours(&got[i]);
+    return count;
+}
+
 struct pit_consensus_storage pit_consensus_journal(struct pit_log *log)
 {
     return (struct pit_consensus_storage){
@@ -90,5 +106,6 @@ struct pit_consensus_storage pit_consensus_journal(struct pit_log *log)
         .append = append,
         .truncate = truncate_log,
         .durable = durable,
+        .read = read_entries,
     };
 }

@@ -31,10 +31,20 @@ int pit_raft_fail(struct pit_consensus *consensus, int code, const char *format,
 uint64_t pit_raft_term_of(const struct pit_consensus *consensus, uint64_t index)
 {
     const struct raft_log *log = &consensus->raft.log;
-    size_t count = log->front <= log->back ? log->back - log->front : log->size - log->front + log->back;
-    if (index <= log->offset || index > log->offset + count)
-        return 0;
-    return log->entries[(log->front + (index - 1 - log->offset)) % log->size].term;
+    const struct raft_entry *entry = pit_raft_memory_entry(consensus, index);
+    if (entry)
+        return entry->term;
+    return index > 0 && index == log->snapshot.last_index ? log->snapshot.last_term : 0;
+}
+
+struct raft_progress *pit_raft_progress(const struct pit_consensus *consensus, uint32_t node)
+{
+    const struct raft *raft = &consensus->raft;
+    PIT_CHECK(node >= 1 && node <= consensus->options.nodes);
+    if (raft->state != RAFT_LEADER || !raft->leader_state.progress)
+        return NULL;
+    PIT_CHECK(raft->configuration.n == consensus->options.nodes && raft->configuration.servers[node - 1].id == node);
+    return &raft->leader_state.progress[node - 1];
 }
 
 static bool has_zero_line(const uint8_t *payload, size_t bytes)
@@ -95,13 +105,7 @@ static int io_recover(struct raft_io *io, const struct raft_configuration *confi
     return RAFT_INVALID; /* the nodes of a cluster are what they are */
 }
 
-static int io_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *request,
-                           const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb callback)
-{
-    (void)io, (void)trailing, (void)request, (void)snapshot, (void)callback;
-    return RAFT_INVALID; /* none is ever taken: fsm_snapshot */
-}
-
+/* The core wants to send a snapshot: it goes back to probing, and consensus_raft_behind.c sends what is missing. */
 static int io_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *request, raft_io_snapshot_get_cb callback)
 {
     (void)io, (void)request, (void)callback;
@@ -137,7 +141,7 @@ static void fill_io(struct pit_consensus *consensus)
         .send = pit_raft_network_send,
         .append = pit_raft_storage_append,
         .truncate = pit_raft_storage_truncate,
-        .snapshot_put = io_snapshot_put,
+        .snapshot_put = pit_raft_memory_put,
         .snapshot_get = io_snapshot_get,
         .time = io_time,
         .random = io_random,
@@ -159,20 +163,16 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buffer, voi
         .payload = buffer->base,
     };
     machine->committed(machine->context, &entry);
+    pit_raft_memory_committed(consensus, index);
     *result = NULL;
     return 0;
 }
 
-static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], unsigned *count)
-{
-    (void)fsm, (void)buffers, (void)count;
-    return RAFT_BUSY;
-}
-
+/* The base of the log: there is nothing in it. */
 static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buffer)
 {
     (void)fsm, (void)buffer;
-    return RAFT_INVALID;
+    return 0;
 }
 
 /* Opening. */
@@ -195,17 +195,26 @@ static int check_options(const struct pit_consensus_options *options, struct pit
     return 0;
 }
 
+int pit_raft_members(const struct pit_consensus *consensus, struct raft_configuration *configuration)
+{
+    raft_configuration_init(configuration);
+    for (uint32_t node = 1; node <= consensus->options.nodes; node++) {
+        if (raft_configuration_add(configuration, node, node_names[node], RAFT_VOTER) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 /* The first entry, the same bytes on every node: the core's own encoding (a byte, a count, and for each node id, name
  * and role), filled up with zeros. */
 static int encode_members(struct pit_consensus *consensus, struct raft_configuration *configuration)
 {
     struct raft_buffer buffer = {0};
     size_t used = 9;
-    for (uint32_t node = 1; node <= consensus->options.nodes; node++) {
-        if (raft_configuration_add(configuration, node, node_names[node], RAFT_VOTER) != 0)
-            return -ENOMEM;
+    if (pit_raft_members(consensus, configuration) != 0)
+        return -ENOMEM;
+    for (uint32_t node = 1; node <= consensus->options.nodes; node++)
         used += 8 + strlen(node_names[node]) + 1 + 1;
-    }
     if (raft_configuration_encode(configuration, &buffer) != 0)
         return -ENOMEM;
     PIT_CHECK(buffer.len <= sizeof consensus->members && buffer.len % 8 == 0 && used <= buffer.len);
@@ -227,9 +236,10 @@ static int begin(struct pit_consensus *consensus, const struct raft_configuratio
                  struct pit_error *error)
 {
     const struct pit_consensus_storage *storage = &consensus->options.storage;
+    struct pit_consensus_base base = {0};
     uint64_t term = 0, vote = 0, entries = 0;
-    int code = storage->load(storage->context, &term, &vote, count_entry, &entries, error);
-    if (code != 0 || entries > 0)
+    int code = storage->load(storage->context, &term, &vote, &base, count_entry, &entries, error);
+    if (code != 0 || entries > 0 || base.index > 0)
         return code;
     if (term != 0 || vote != 0)
         return pit_error_set(error, -EBADMSG, "node %u has voted in term %llu, yet its log is empty: it is damaged",
@@ -248,7 +258,6 @@ static int start(struct pit_consensus *consensus, struct pit_error *error)
 {
     struct raft *raft = &consensus->raft;
     struct raft_configuration configuration;
-    raft_configuration_init(&configuration);
     int code = encode_members(consensus, &configuration);
     if (code == 0)
         code = begin(consensus, &configuration, error);
@@ -276,11 +285,13 @@ int pit_consensus_open(struct pit_consensus **opened, const struct pit_consensus
     if (!consensus)
         return pit_error_set(error, -ENOMEM, "no memory for the consensus engine");
     consensus->options = *options;
+    if (consensus->options.memory_bytes == 0)
+        consensus->options.memory_bytes = PIT_CONSENSUS_MEMORY_BYTES;
     consensus->fsm = (struct raft_fsm){
         .version = 1,
         .data = consensus,
         .apply = fsm_apply,
-        .snapshot = fsm_snapshot,
+        .snapshot = pit_raft_memory_snapshot,
         .restore = fsm_restore,
     };
     fill_io(consensus);
@@ -371,6 +382,13 @@ no_memory:
 
 static void receive_append(struct pit_consensus *consensus, struct raft_message *message)
 {
+    if (!pit_raft_memory_overlap(consensus, message)) {
+        pit_raft_fail(consensus, -EPROTO, "node %llu leads in term %llu with another entry %llu than is committed here",
+                      (unsigned long long)message->server_id, (unsigned long long)message->append_entries.term,
+                      (unsigned long long)consensus->raft.log.snapshot.last_index);
+        pit_raft_discard(message);
+        return;
+    }
     if (pit_raft_guard_truncation_waits(consensus, &message->append_entries)) {
         consensus->postponed++;
         pit_raft_discard(message);
@@ -421,6 +439,7 @@ void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const
         consensus->receive(&consensus->io, &message);
     finish(consensus);
     pit_raft_storage_complete(consensus);
+    pit_raft_behind_send(consensus);
 }
 
 uint32_t pit_consensus_work(struct pit_consensus *consensus)
@@ -435,7 +454,7 @@ uint32_t pit_consensus_work(struct pit_consensus *consensus)
         finish(consensus);
         done += 1 + pit_raft_storage_complete(consensus);
     }
-    return done;
+    return done + pit_raft_behind_send(consensus);
 }
 
 struct pit_consensus_state pit_consensus_state(const struct pit_consensus *consensus)
@@ -449,11 +468,14 @@ struct pit_consensus_state pit_consensus_state(const struct pit_consensus *conse
         .last = raft_last_index(raft),
         .durable = raft->last_stored,
         .committed = raft->commit_index,
+        .memory_bytes = consensus->memory_bytes,
+        .needs_snapshot = raft->state == RAFT_LEADER ? consensus->needs_snapshot : 0,
         .refused = consensus->refused,
         .waited = consensus->waited,
         .bounded = consensus->bounded,
         .postponed = consensus->postponed,
         .cut = consensus->cut,
+        .reread = consensus->reread,
     };
     raft_id leader = 0;
     const char *address = NULL;

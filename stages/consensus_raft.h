@@ -6,6 +6,8 @@
  *   consensus_raft.c          open, close, propose, work, state
  *   consensus_raft_storage.c  raft_io's storage: appends under way, when the core may know that one is durable
  *   consensus_raft_network.c  raft_io's network: bytes under way to each node, what is let in
+ *   consensus_raft_memory.c   what of the log is in memory, and what is to be done where it is not
+ *   consensus_raft_behind.c   entries from the disk, for a node that is behind
  *   consensus_raft_codec.c    messages as bytes
  *   consensus_raft_guards.c   what has to stand between this version and its mistakes
  *
@@ -33,7 +35,9 @@ struct pit_raft_append {
 /* A send whose end the core has to be told: not from within the call, so after it. */
 struct pit_raft_sent {
     struct raft_io_send *request;
-    int status; /* 0, or a RAFT_ code: the core goes back to what was acknowledged */
+    int status;    /* 0, or a RAFT_ code: the core goes back to what was acknowledged */
+    uint32_t node; /* of a request with entries; 0 of others */
+    uint64_t next; /* the core's place in that node's log when it was sent */
 };
 
 struct pit_raft_flight {
@@ -46,6 +50,7 @@ struct pit_raft_peer {
     uint32_t first, count;
     uint64_t bytes;    /* of all of them */
     uint64_t moved_ns; /* when the oldest was sent, or something was acknowledged */
+    uint64_t heard_ns; /* when something was sent to it that keeps it from campaigning */
 };
 
 struct pit_raft_proposal {
@@ -70,6 +75,11 @@ struct pit_consensus {
     uint64_t kept_term;   /* the last one given to keep_vote */
     uint8_t members[256]; /* the first entry, as it must be */
     uint32_t members_bytes;
+    /* Memory. */
+    uint64_t memory_bytes;    /* of the entries in the core's memory */
+    uint64_t committed_bytes; /* of those of them up to counted */
+    uint64_t counted;         /* index */
+    uint32_t needs_snapshot;
     /* Network. */
     struct pit_raft_peer peers[PIT_CONSENSUS_NODES_MAX + 1];
     struct pit_raft_sent sent[PIT_RAFT_SENT_MAX];
@@ -92,7 +102,7 @@ struct pit_consensus {
     /* Proposals. */
     uint32_t unanswered;
     uint64_t unanswered_bytes;
-    uint64_t refused, waited, bounded, postponed, cut;
+    uint64_t refused, waited, bounded, postponed, cut, reread;
 };
 
 /* consensus_raft.c */
@@ -101,7 +111,8 @@ struct pit_consensus {
 __attribute__((format(printf, 3, 4))) int pit_raft_fail(struct pit_consensus *consensus, int code, const char *format,
                                                         ...);
 
-/* The term of the entry at index in the core's log, 0 where there is none. */
+/* The term of the entry at index as far as the core knows it, 0 where it does not: of entries in its memory, and of the
+ * last one that it may have forgotten. */
 uint64_t pit_raft_term_of(const struct pit_consensus *consensus, uint64_t index);
 
 /* Whether an entry may have this payload: a barrier 8 zero bytes, others as stages/consensus.h says. */
@@ -109,6 +120,41 @@ bool pit_raft_payload_fits(uint32_t kind, const void *payload, size_t bytes);
 
 /* What of an entry is written and sent. (A barrier's payload is whatever the core found in its memory.) */
 const void *pit_raft_payload(const struct raft_entry *entry);
+
+/* The nodes, as the core has them. 0 or -ENOMEM; close the configuration in any case. */
+int pit_raft_members(const struct pit_consensus *consensus, struct raft_configuration *configuration);
+
+/* The core's place in a node's log; NULL: this node does not lead. */
+struct raft_progress *pit_raft_progress(const struct pit_consensus *consensus, uint32_t node);
+
+/* consensus_raft_memory.c */
+
+/* The entry in the core's memory, or NULL. */
+const struct raft_entry *pit_raft_memory_entry(const struct pit_consensus *consensus, uint64_t index);
+
+/* An entry has come into the core's memory, or those from index on go. */
+void pit_raft_memory_add(struct pit_consensus *consensus, uint64_t bytes);
+void pit_raft_memory_truncate(struct pit_consensus *consensus, uint64_t index);
+
+/* The entries up to index are committed and done: if they are too many, the core is to forget some when it has done
+ * with what it does now. */
+void pit_raft_memory_committed(struct pit_consensus *consensus, uint64_t index);
+
+/* The core's snapshots: empty, and complete at once. */
+int pit_raft_memory_snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[], unsigned *count);
+int pit_raft_memory_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *request,
+                        const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb callback);
+
+/* Follower: of a request, what the core has forgotten is taken out. False: it contradicts what is committed here. */
+bool pit_raft_memory_overlap(const struct pit_consensus *consensus, struct raft_message *message);
+
+/* consensus_raft_behind.c */
+
+/* Leader: the node needs entries that are not in the core's memory. */
+bool pit_raft_behind(const struct pit_consensus *consensus, uint32_t node);
+
+/* Leader: sends such nodes entries from the disk. Returns how many. */
+uint32_t pit_raft_behind_send(struct pit_consensus *consensus);
 
 /* consensus_raft_storage.c */
 
@@ -134,6 +180,12 @@ void pit_raft_storage_abandon(struct pit_consensus *consensus);
 
 int pit_raft_network_send(struct raft_io *io, struct raft_io_send *request, const struct raft_message *message,
                           raft_io_send_cb callback);
+
+/* Sends a node a request, of its entries as many as may go now. Returns how many; negative: not even the request. */
+int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_message *message);
+
+/* Where entries to a node are under way: *last is the last of them. */
+bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last);
 
 /* Tells the core that its sends are done. */
 void pit_raft_network_settle(struct pit_consensus *consensus);

@@ -24,6 +24,7 @@ void pit_raft_network_forget(struct pit_consensus *consensus)
 {
     for (uint32_t node = 1; node <= consensus->options.nodes; node++)
         forget_flights(&consensus->peers[node]);
+    consensus->needs_snapshot = 0;
 }
 
 void pit_raft_network_acknowledged(struct pit_consensus *consensus, uint32_t node,
@@ -44,17 +45,20 @@ void pit_raft_network_acknowledged(struct pit_consensus *consensus, uint32_t nod
     }
 }
 
+/* What is under way may be lost: after an election timeout without an answer it counts as lost. */
+static void forget_lost(const struct pit_consensus *consensus, struct pit_raft_peer *peer)
+{
+    if (peer->count > 0 && now_ns(consensus) - peer->moved_ns >= (uint64_t)consensus->options.election_ms * 1000000)
+        forget_flights(peer);
+}
+
 /* How many of the request's entries may go now. */
 static uint32_t entries_that_fit(struct pit_consensus *consensus, struct pit_raft_peer *peer,
                                  const struct raft_append_entries *request)
 {
     if (request->n_entries == 0)
         return 0;
-    if (peer->count > 0) {
-        /* What is under way may be lost: after an election timeout without an answer it counts as lost. */
-        if (now_ns(consensus) - peer->moved_ns >= (uint64_t)consensus->options.election_ms * 1000000)
-            forget_flights(peer);
-    }
+    forget_lost(consensus, peer);
     if (peer->count > 0) {
         uint32_t newest = (peer->first + peer->count - 1) % PIT_CONSENSUS_FLIGHTS_MAX;
         if (request->prev_log_index < peer->flights[newest].last || peer->count == PIT_CONSENSUS_FLIGHTS_MAX)
@@ -90,8 +94,7 @@ static bool transmit(struct pit_consensus *consensus, const struct raft_message 
     return network->send(network->context, (uint32_t)message->server_id, pieces, count, *bytes);
 }
 
-/* Returns what the core is to be told. */
-static int send_append(struct pit_consensus *consensus, struct raft_message *message)
+int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_message *message)
 {
     struct pit_raft_peer *peer = &consensus->peers[message->server_id];
     struct raft_append_entries *request = &message->append_entries;
@@ -101,10 +104,31 @@ static int send_append(struct pit_consensus *consensus, struct raft_message *mes
         request->leader_commit = end;
     size_t bytes;
     if (!transmit(consensus, message, fit, &bytes))
-        return RAFT_NOCONNECTION;
+        return -1;
     if (fit > 0)
         take_off(consensus, peer, end, bytes);
-    if (fit == request->n_entries)
+    peer->heard_ns = now_ns(consensus);
+    return (int32_t)fit;
+}
+
+bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last)
+{
+    struct pit_raft_peer *peer = &consensus->peers[node];
+    forget_lost(consensus, peer);
+    if (peer->count > 0)
+        *last = peer->flights[(peer->first + peer->count - 1) % PIT_CONSENSUS_FLIGHTS_MAX].last;
+    return peer->count > 0;
+}
+
+/* Returns what the core is to be told. */
+static int send_append(struct pit_consensus *consensus, struct raft_message *message)
+{
+    if (pit_raft_behind(consensus, (uint32_t)message->server_id))
+        return RAFT_NOCONNECTION; /* it is a request for a snapshot, or none that this node could use */
+    int32_t fit = pit_raft_network_append(consensus, message);
+    if (fit < 0)
+        return RAFT_NOCONNECTION;
+    if ((uint32_t)fit == message->append_entries.n_entries)
         return 0;
     consensus->cut++;
     return RAFT_NOCONNECTION;
@@ -136,8 +160,11 @@ int pit_raft_network_send(struct raft_io *io, struct raft_io_send *request, cons
         return RAFT_NOCONNECTION;
     PIT_CHECK(consensus->sent_count < PIT_RAFT_SENT_MAX);
     struct raft_message copy = *message;
+    const struct raft_progress *progress = NULL;
     size_t bytes;
     int status = RAFT_NOCONNECTION; /* also of snapshots and transfers, which are never asked for */
+    if (message->type == RAFT_IO_APPEND_ENTRIES)
+        progress = pit_raft_progress(consensus, (uint32_t)message->server_id);
     if (consensus->failure.code)
         goto done;
     switch (message->type) {
@@ -154,8 +181,24 @@ int pit_raft_network_send(struct raft_io *io, struct raft_io_send *request, cons
     }
 done:
     request->cb = callback;
-    consensus->sent[consensus->sent_count++] = (struct pit_raft_sent){.request = request, .status = status};
+    consensus->sent[consensus->sent_count++] = (struct pit_raft_sent){
+        .request = request,
+        .status = status,
+        .node = progress ? (uint32_t)message->server_id : 0,
+        .next = progress ? progress->next_index : 0,
+    };
     return 0;
+}
+
+/* After a send that failed, the core goes on after what the node has acknowledged. If that is nothing yet, it would
+ * compare the whole log from the first entry on; so it keeps the place that it had come to. */
+static void keep_place(const struct pit_consensus *consensus, const struct pit_raft_sent *sent)
+{
+    if (sent->status == 0 || sent->node == 0)
+        return;
+    struct raft_progress *progress = pit_raft_progress(consensus, sent->node);
+    if (progress && progress->match_index == 0)
+        progress->next_index = sent->next;
 }
 
 void pit_raft_network_settle(struct pit_consensus *consensus)
@@ -164,6 +207,7 @@ void pit_raft_network_settle(struct pit_consensus *consensus)
         struct pit_raft_sent sent = consensus->sent[i];
         if (sent.request->cb)
             sent.request->cb(sent.request, sent.status);
+        keep_place(consensus, &sent);
     }
     consensus->sent_count = 0;
 }

@@ -13,6 +13,7 @@ static struct pit_consensus *consensus_of(struct raft_io *io)
 /* The log, as it is read at the start. */
 struct loading {
     struct pit_consensus *consensus;
+    struct pit_consensus_base base;
     struct raft_entry *entries;
     size_t count, room;
 };
@@ -20,11 +21,11 @@ struct loading {
 static int refuse_entry(const struct pit_consensus_entry *entry, const struct loading *loading)
 {
     const struct pit_consensus *consensus = loading->consensus;
-    uint64_t before = loading->count ? loading->entries[loading->count - 1].term : 1;
-    bool first = loading->count == 0;
+    uint64_t before = loading->count ? loading->entries[loading->count - 1].term : loading->base.term;
+    bool first = entry->index == 1;
     bool members = entry->kind == PIT_CONSENSUS_MEMBERS;
-    if (entry->index != loading->count + 1 || entry->term < before || entry->kind < PIT_CONSENSUS_COMMANDS ||
-        entry->kind > PIT_CONSENSUS_MEMBERS || first != members ||
+    if (entry->index != loading->base.index + loading->count + 1 || entry->term == 0 || entry->term < before ||
+        entry->kind < PIT_CONSENSUS_COMMANDS || entry->kind > PIT_CONSENSUS_MEMBERS || first != members ||
         !pit_raft_payload_fits(entry->kind, entry->payload, entry->bytes))
         return -EBADMSG;
     if (members && (entry->bytes != consensus->members_bytes ||
@@ -51,12 +52,30 @@ static int load_entry(void *argument, const struct pit_consensus_entry *entry)
     if (!payload)
         return -ENOMEM;
     memcpy(payload, entry->payload, entry->bytes);
+    pit_raft_memory_add(loading->consensus, entry->bytes);
     loading->entries[loading->count++] = (struct raft_entry){
         .term = entry->term,
         .type = (unsigned short)entry->kind,
         .buf = {.base = payload, .len = entry->bytes},
     };
     return 0;
+}
+
+/* To the core a base is a snapshot with nothing in it. */
+static struct raft_snapshot *snapshot_of(const struct pit_consensus *consensus, const struct pit_consensus_base *base)
+{
+    struct raft_snapshot *snapshot = raft_calloc(1, sizeof *snapshot);
+    if (!snapshot)
+        return NULL;
+    *snapshot = (struct raft_snapshot){.index = base->index, .term = base->term, .configuration_index = 1};
+    snapshot->n_bufs = 1;
+    snapshot->bufs = raft_calloc(1, sizeof *snapshot->bufs);
+    if (snapshot->bufs && pit_raft_members(consensus, &snapshot->configuration) == 0)
+        return snapshot;
+    raft_configuration_close(&snapshot->configuration);
+    raft_free(snapshot->bufs);
+    raft_free(snapshot);
+    return NULL;
 }
 
 int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_for, struct raft_snapshot **snapshot,
@@ -67,25 +86,30 @@ int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_fo
     struct loading loading = {.consensus = consensus};
     struct pit_error error = {0};
     uint64_t kept_term = 0, vote = 0;
-    int code = storage->load(storage->context, &kept_term, &vote, load_entry, &loading, &error);
-    if (code == 0 &&
-        (loading.count == 0 || kept_term < loading.entries[loading.count - 1].term || vote > consensus->options.nodes))
+    int code = storage->load(storage->context, &kept_term, &vote, &loading.base, load_entry, &loading, &error);
+    const struct pit_consensus_base *base = &loading.base;
+    uint64_t last_term = loading.count ? loading.entries[loading.count - 1].term : base->term;
+    if (code == 0 && (last_term == 0 || kept_term < last_term || (base->index == 0) != (base->term == 0) ||
+                      vote > consensus->options.nodes))
         code = -EBADMSG;
+    *snapshot = NULL;
+    if (code == 0 && base->index > 0 && !(*snapshot = snapshot_of(consensus, base)))
+        code = -ENOMEM;
     if (code != 0) {
         for (size_t i = 0; i < loading.count; i++)
             raft_free(loading.entries[i].buf.base);
         raft_free(loading.entries);
-        return pit_raft_fail(consensus, code, "the log of node %u cannot be taken over after entry %zu: %s",
-                             consensus->options.node, loading.count,
+        return pit_raft_fail(consensus, code, "the log of node %u cannot be taken over after entry %llu: %s",
+                             consensus->options.node, (unsigned long long)(base->index + loading.count),
                              error.code ? error.text : "it is damaged, or not one of this cluster");
     }
     *term = consensus->kept_term = kept_term;
     *voted_for = vote;
-    *snapshot = NULL;
-    *start_index = 1;
+    *start_index = base->index + 1;
     *entries = loading.entries;
     *entries_count = loading.count;
-    consensus->next_index = loading.count + 1;
+    consensus->next_index = base->index + loading.count + 1;
+    consensus->counted = base->index;
     return 0;
 }
 
@@ -167,6 +191,8 @@ int pit_raft_storage_append(struct raft_io *io, struct raft_io_append *request, 
     if (code != 0)
         return pit_raft_fail(consensus, code, "entries from %llu on cannot be written: %s",
                              (unsigned long long)consensus->next_index, strerror(-code));
+    for (unsigned i = 0; i < count; i++)
+        pit_raft_memory_add(consensus, ours[i].bytes);
     request->cb = callback;
     consensus->next_index += count;
     uint32_t place = (consensus->appends_first + consensus->appends_count++) & (consensus->appends_room - 1);
@@ -188,6 +214,7 @@ int pit_raft_storage_truncate(struct raft_io *io, raft_index index)
     if (code != 0)
         return pit_raft_fail(consensus, code, "entries from %llu on cannot be taken back: %s",
                              (unsigned long long)index, strerror(-code));
+    pit_raft_memory_truncate(consensus, index);
     consensus->ticket++;
     consensus->next_index = index;
     return 0;

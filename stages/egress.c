@@ -65,6 +65,7 @@ static void start_closing(struct pit_egress *egress, struct pit_egress_session *
     PIT_CHECK(session->state == PIT_EGRESS_OPEN && note->bytes <= sizeof session->farewell);
     session->state = PIT_EGRESS_CLOSING;
     session->close_command = note->command;
+    session->close_epoch = note->epoch;
     session->close_note = note->sequence;
     session->deadline_ns = UINT64_MAX;
     session->farewell_bytes = note->bytes;
@@ -184,6 +185,7 @@ int pit_egress_create(struct pit_egress **created, const struct pit_egress_confi
         return pit_error_set(error, -ENOMEM, "no memory for egress");
     egress->network = config->network;
     egress->clock = config->clock;
+    egress->node = config->node;
     egress->sources_count = config->sources_count;
     egress->sessions_count = config->sessions_max + PIT_SESSIONS_SPARE;
     egress->outbox_mask = rounded - 1;

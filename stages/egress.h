@@ -12,7 +12,10 @@
  *
  * Closing: after a CLOSE note the session's reports of commands up to note.command are sent, then the note's data (the
  * farewell), then the board says ended. It knows that it has them all when every matcher's cursor on the input ring had
- * reached the command and everything published to the matcher's output ring before that look at the cursor is read.
+ * reached the command and everything published to the matcher's output ring before that look at the cursor is read. In
+ * a cluster, where the note cannot say which sequences the session's commands got, it counts: the session has all when
+ * as many of its requests are answered as were accepted. When the node leads no more, nobody knows what comes of the
+ * rest, and the farewell goes at once.
  */
 #ifndef PIT_STAGES_EGRESS_H
 #define PIT_STAGES_EGRESS_H
@@ -43,9 +46,10 @@ struct pit_egress_config {
     struct pit_ring *sessions; /* slots: struct pit_session_note; egress adds itself as a gating reader */
     const struct pit_egress_source *sources;
     uint32_t sources_count;
-    uint32_t sessions_max; /* the same as the gateway's, 1 .. PIT_SESSIONS_MAX */
-    uint32_t outbox_bytes; /* of one session, rounded up to a power of two; 0 = 1 MiB */
-    uint32_t close_ms;     /* how long a closing session may take to read its last reports; 0 = 2000 */
+    uint32_t sessions_max;             /* the same as the gateway's, 1 .. PIT_SESSIONS_MAX */
+    uint32_t outbox_bytes;             /* of one session, rounded up to a power of two; 0 = 1 MiB */
+    uint32_t close_ms;                 /* how long a closing session may take to read its last reports; 0 = 2000 */
+    const struct pit_node_board *node; /* of a cluster's node; NULL = no cluster */
 };
 
 /* Written by egress, read by anybody with pit_word_load_relaxed. */

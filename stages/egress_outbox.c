@@ -62,11 +62,20 @@ bool pit_egress_append(struct pit_egress *egress, struct pit_egress_session *ses
     return true;
 }
 
+/* All reports of the session's commands are in the outbox, or will never come. */
+static bool has_all(const struct pit_egress *egress, const struct pit_egress_session *session)
+{
+    if (!egress->node)
+        return session->close_command <= egress->counters.covered;
+    return session->answered >= session->close_command ||
+           pit_word_load_acquire(&egress->node->leads) != session->close_epoch;
+}
+
 void pit_egress_part(struct pit_egress *egress)
 {
     for (uint32_t i = 0; i < egress->closing_count; i++) {
         struct pit_egress_session *session = &egress->sessions[egress->closing[i]];
-        if (session->parted || session->close_command > egress->counters.covered)
+        if (session->parted || !has_all(egress, session))
             continue;
         session->parted = true;
         session->deadline_ns = egress->now_ns + egress->close_ns;

@@ -27,6 +27,7 @@ struct pit_egress_session {
     uint64_t retry_ns; /* monotonic: not before */
     uint64_t answered;
     uint64_t close_command;
+    uint64_t close_epoch;
     uint64_t close_note;
     uint64_t deadline_ns; /* monotonic: for the client to take everything; UINT64_MAX before parted */
     uint8_t *outbox;
@@ -49,6 +50,7 @@ struct pit_egress_matcher {
 struct pit_egress {
     const struct pit_network *network;
     const struct pit_clock *clock;
+    const struct pit_node_board *node; /* NULL = no cluster */
     struct pit_ring_reader notes;
     struct pit_egress_matcher *sources;
     uint32_t sources_count;

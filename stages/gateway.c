@@ -221,6 +221,8 @@ static void drain(struct pit_gateway *gateway)
     stop_listening(gateway);
     gateway->intake_last = pit_ring_published(gateway->input);
     pit_word_store_release(&gateway->intake_closed, 1);
+    if (gateway->node)
+        pit_word_store_release(&gateway->intake_board->end, gateway->intake_last + 1);
     for (uint32_t i = 0; i < gateway->sessions_count; i++)
         if (gateway->sessions[i].state != PIT_GATEWAY_FREE)
             pit_gateway_activate(gateway, &gateway->sessions[i]);
@@ -235,6 +237,8 @@ static uint32_t do_work(void *state)
     gateway->held = false;
     if (gateway->intake_word)
         gateway->intake = (enum pit_intake)pit_sequence_load(gateway->intake_word);
+    if (gateway->node)
+        pit_gateway_follow_node(gateway);
     if (!gateway->draining) {
         if (pit_control_phase(gateway->control) != PIT_PHASE_RUN)
             drain(gateway);
@@ -427,6 +431,14 @@ static int fill(struct pit_gateway *gateway, const struct pit_gateway_config *co
     gateway->notes = config->sessions;
     gateway->board = config->board;
     gateway->intake_word = config->intake;
+    if (config->cluster) {
+        gateway->node = config->cluster->node;
+        gateway->intake_board = config->cluster->intake;
+        gateway->covered = config->cluster->covered;
+        for (uint32_t node = 1; node <= PIT_CLUSTER_NODES_MAX; node++)
+            if (config->cluster->clients[node])
+                strncpy(gateway->clients[node], config->cluster->clients[node], sizeof gateway->clients[node] - 1);
+    }
     gateway->random = config->random ? config->random : machine_random;
     gateway->random_context = config->random_context;
     gateway->symbols_count = config->symbols_count;

@@ -1,4 +1,5 @@
-/* stages/gateway.h - the stage that terminates sessions: from client sockets to the input ring.
+/* stages/gateway.h - the stage that terminates sessions: from client sockets to the input ring (on a node of a cluster:
+ * to the intake ring).
  *
  * Thread:   one; the only writer of the input ring and of the session ring, the only reader of client sockets. It never
  *           writes to a socket: what it has to say goes as notes through the session ring to egress (stages/links.h).
@@ -30,6 +31,10 @@
  *
  * Refusals of the gateway are REJECTED messages with sequence 0.
  *
+ * In a cluster only the node that leads has clients. On the others LOGON is answered with BYE not_leader, whose text is
+ * the address of the node that leads, or empty where that is not known; when a node ceases to lead, all its sessions
+ * get that. One that begins to lead lets a client on when egress has told everything that was committed before.
+ *
  * Shutdown, when the phase is PIT_PHASE_DRAIN: the listeners are closed, no more commands enter (commands that are read
  * still are answered REJECTED shutting_down), the intake is closed, every session is closed with BYE shutting_down
  * behind the reports of everything in the input ring. When egress has ended them all, the gateway is drained.
@@ -43,6 +48,7 @@
 #include "ring/ring.h"
 #include "stages/agent.h"
 #include "stages/clock.h"
+#include "stages/cluster.h"
 #include "stages/links.h"
 #include "wire/message.h"
 #include "wire/network.h"
@@ -74,11 +80,21 @@ struct pit_gateway_limits {
     uint32_t overload_ms;   /* of no room in the input ring before commands are refused; 0 = 100 */
 };
 
+/* What the gateway of a cluster's node has besides. */
+struct pit_gateway_cluster {
+    const struct pit_node_board *node;
+    struct pit_intake_board *intake;                /* written by the gateway */
+    const uint64_t *covered;                        /* of pit_egress_counters */
+    const char *clients[PIT_CLUSTER_NODES_MAX + 1]; /* from 1 on: where clients reach each node; copied. At most 127
+                                                       characters */
+};
+
 struct pit_gateway_config {
     const struct pit_network *network;
     const struct pit_clock *clock;
     const struct pit_control *control;
-    struct pit_ring *input;    /* slots: struct pit_command; its first sequence follows the recovered journal's last */
+    struct pit_ring *input; /* slots: struct pit_command; its first sequence follows the recovered journal's last */
+    const struct pit_gateway_cluster *cluster; /* NULL = none; else input is the intake ring, its first number is 1 */
     struct pit_ring *sessions; /* slots: struct pit_session_note; at least 16 slots, its first sequence is 1 */
     const struct pit_session_board *board;      /* pit_egress_board */
     const struct pit_sequence *intake;          /* enum pit_intake, the journaler's; NULL = always everything */
@@ -116,6 +132,7 @@ struct pit_gateway_counters {
     uint64_t logons_late;       /* closed for logon_ms */
     uint64_t sessions_silent;   /* closed for heartbeat_ms */
     uint64_t sessions_replaced; /* closed because the account logged on again */
+    uint64_t redirected;        /* told BYE not_leader */
     uint64_t malformed;         /* messages that closed their session, oversized ones included */
     uint64_t rejected_throttled;
     uint64_t rejected_overloaded;

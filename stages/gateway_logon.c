@@ -23,6 +23,7 @@ static void admit(struct pit_gateway *gateway, struct pit_gateway_session *sessi
     uint32_t place = pit_accounts_find(&gateway->account_places, session->account);
     session->operates = place != PIT_ACCOUNTS_NONE && gateway->accounts[place].operates;
     session->state = PIT_GATEWAY_TAKING;
+    session->epoch = gateway->epoch;
     session->waits_for = older;
     pit_accounts_set(&gateway->claims, session->account, pit_gateway_number(gateway, session));
     pit_gateway_count(&gateway->counters.logons, 1);
@@ -64,6 +65,10 @@ static void prove(struct pit_gateway *gateway, struct pit_gateway_session *sessi
 void pit_gateway_logon(struct pit_gateway *gateway, struct pit_gateway_session *session,
                        const struct pit_message *message)
 {
+    if (gateway->node && gateway->epoch == 0) {
+        pit_gateway_redirect(gateway, session);
+        return;
+    }
     if (session->state == PIT_GATEWAY_PROOF && message->kind == PIT_MESSAGE_PROOF) {
         prove(gateway, session, message);
     } else if (session->state != PIT_GATEWAY_LOGON || message->kind != PIT_MESSAGE_LOGON) {
@@ -114,7 +119,7 @@ static void say_symbol(struct pit_gateway *gateway, struct pit_gateway_session *
 
 void pit_gateway_welcome(struct pit_gateway *gateway, struct pit_gateway_session *session)
 {
-    if (session->waits_for != PIT_ACCOUNTS_NONE || !pit_gateway_may_say(gateway))
+    if (session->waits_for != PIT_ACCOUNTS_NONE || pit_gateway_lags(gateway) || !pit_gateway_may_say(gateway))
         return;
     const struct pit_session_board *board = pit_gateway_board(gateway, session);
     if (pit_word_load_relaxed(&board->broken)) {

@@ -28,7 +28,9 @@ static struct pit_session_note *claim_note(struct pit_gateway *gateway, const st
     note->account = session->account;
     note->command = session->last_command;
     note->bytes = 0;
-    memset(note->zero, 0, sizeof note->zero);
+    note->zero = 0;
+    note->epoch = session->epoch;
+    memset(note->zeros, 0, sizeof note->zeros);
     return note;
 }
 
@@ -131,7 +133,9 @@ static void try_close(struct pit_gateway *gateway, struct pit_gateway_session *s
         return;
     }
     struct pit_session_note *note = claim_note(gateway, session, PIT_SESSION_CLOSE, &session->close_note);
-    if (gateway->draining) /* it also hears what the last commands of others did to its orders */
+    if (gateway->node)
+        note->command = session->accepted; /* which sequences those commands get is not known here */
+    else if (gateway->draining)            /* it also hears what the last commands of others did to its orders */
         note->command = gateway->intake_last;
     note->bytes = session->farewell_bytes;
     memcpy(note->data, session->farewell, session->farewell_bytes);

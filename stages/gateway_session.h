@@ -4,6 +4,7 @@
  *   gateway_session.c   one session: its notes to egress, receiving, closing
  *   gateway_logon.c     from CHALLENGE to the last SYMBOL
  *   gateway_commands.c  from frames to commands in the input ring
+ *   gateway_node.c      what a node of a cluster does besides
  */
 #ifndef PIT_STAGES_GATEWAY_SESSION_H
 #define PIT_STAGES_GATEWAY_SESSION_H
@@ -51,6 +52,7 @@ struct pit_gateway_session {
     uint64_t welcome_note;
     uint64_t accepted;     /* commands of the session in the input ring */
     uint64_t last_command; /* the last of them */
+    uint64_t epoch;        /* in a cluster: of its logon */
     uint64_t close_note;
     uint32_t farewell_bytes;
     uint8_t farewell[PIT_WIRE_FRAME_BYTES_MAX];
@@ -65,6 +67,11 @@ struct pit_gateway {
     struct pit_ring *notes;
     const struct pit_session_board *board;
     const struct pit_sequence *intake_word; /* NULL = always everything */
+    const struct pit_node_board *node;      /* NULL = no cluster */
+    struct pit_intake_board *intake_board;
+    const uint64_t *covered; /* by egress */
+    char clients[PIT_CLUSTER_NODES_MAX + 1][PIT_WIRE_TEXT_BYTES];
+    uint64_t epoch; /* the node board's, as last seen; 0 = this node does not lead */
     struct pit_gateway_limits limits;
     void (*random)(void *context, void *bytes, size_t count);
     void *random_context;
@@ -176,6 +183,17 @@ bool pit_gateway_turn(struct pit_gateway *gateway, struct pit_gateway_session *s
 
 /* Closes the socket and frees the number. */
 void pit_gateway_release(struct pit_gateway *gateway, struct pit_gateway_session *session);
+
+/* ---- gateway_node.c ---- */
+
+/* In a cluster: looks whether this node leads. When it no longer does, every session that has logged on is closed. */
+void pit_gateway_follow_node(struct pit_gateway *gateway);
+
+/* In a cluster: closes a session with the address of the node that leads. */
+void pit_gateway_redirect(struct pit_gateway *gateway, struct pit_gateway_session *session);
+
+/* True where reports of commands from before this node's present epoch may still come. */
+bool pit_gateway_lags(const struct pit_gateway *gateway);
 
 /* ---- gateway_logon.c ---- */
 

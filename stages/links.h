@@ -4,6 +4,10 @@
  *   matcher ══ digest ring  ══▶ journaler    the event digest each PIT_JOURNAL_DIGEST_EVERY commands
  *   journaler ── intake ──▶ gateway          what there is room for while the disk is full
  *
+ * On a node of a cluster the replicator stands in the journaler's place, and besides:
+ *   replicator ── node board ──▶ gateway, egress    whether this node leads
+ *   gateway ── intake board ──▶ replicator          what of the intake ring was taken while it led
+ *
  * The gateway reads sockets, egress writes them. A session ends in this order: the gateway (end of stream, protocol
  * error, shutdown) publishes CLOSE; egress sends what is left and then the note's data, forgets the session and says so
  * on the board; the gateway sees that and closes the socket. Only then is the session's number used again. When egress
@@ -24,8 +28,9 @@ enum pit_session_note_kind {
     PIT_SESSION_OPEN = 1,  /* a connection: session, socket */
     PIT_SESSION_LOGON = 2, /* it speaks for account from now on; an older session of the account was closed before */
     PIT_SESSION_SEND = 3,  /* bytes: whole frames to send as they are */
-    PIT_SESSION_CLOSE = 4, /* after every report of commands up to `command`, for which the client has a time limit;
-                              data: the farewell, at most one frame */
+    PIT_SESSION_CLOSE = 4, /* after every report of commands up to `command` (in a cluster: of the first `command`
+                              requests of the session, or when this node no longer leads in `epoch`), for which the
+                              client has a time limit; data: the farewell, at most one frame */
 };
 
 struct pit_session_note {
@@ -34,9 +39,11 @@ struct pit_session_note {
     uint32_t session;  /* 0 .. sessions_max + PIT_SESSIONS_SPARE - 1, reused */
     int32_t socket;
     uint32_t account;
-    uint64_t command; /* CLOSE: the last command accepted from the session */
+    uint64_t command; /* CLOSE: the last command accepted from the session; in a cluster how many were accepted */
     uint32_t bytes;   /* of data */
-    uint32_t zero[7];
+    uint32_t zero;
+    uint64_t epoch; /* CLOSE in a cluster: the node board's when the session logged on */
+    uint64_t zeros[2];
     uint8_t data[PIT_SESSION_BYTES_MAX];
 };
 _Static_assert(sizeof(struct pit_session_note) == 1024, "a session note is sixteen cache lines");
@@ -58,6 +65,26 @@ enum pit_intake {
     PIT_INTAKE_CANCELS = 1, /* the disk is full, and the rest of the journal is kept for cancels, reduces and states */
     PIT_INTAKE_NONE = 2,    /* and there is no rest */
 };
+
+/* How a node stands in its cluster: words, written by the replicator alone. An epoch is one time of leading: they are
+ * numbered 1, 2, ... since the start of the process. */
+struct pit_node_board {
+    uint64_t leads;  /* the epoch, while this node leads and takes commands; 0 = it does not */
+    uint64_t begun;  /* the last sequence in the log when that epoch began; written before leads */
+    uint64_t leader; /* the node that leads as far as is known; 0 = nobody knows */
+    uint64_t zero[5];
+};
+_Static_assert(sizeof(struct pit_node_board) == 64, "a node's board is one cache line");
+
+/* Which commands in the intake ring are whose: words, written by whoever writes that ring. What was published before
+ * its writer had seen the present epoch is never proposed. */
+struct pit_intake_board {
+    uint64_t first; /* number in the intake ring of the epoch's first command; written before epoch */
+    uint64_t epoch; /* the last one seen */
+    uint64_t end;   /* in PIT_PHASE_DRAIN: one past the last number there will ever be; 0 = not known yet */
+    uint64_t zero[5];
+};
+_Static_assert(sizeof(struct pit_intake_board) == 64, "an intake board is one cache line");
 
 struct pit_digest_note {
     uint64_t sequence; /* the ring's */

@@ -18,6 +18,9 @@ struct pit_local {
     uint32_t startup_count;
     uint32_t startup_done;
     uint64_t time_ns;
+    const struct pit_node_board *node;
+    struct pit_intake_board *intake_board;
+    uint64_t epoch; /* the node board's, as last seen */
     bool closed;
     struct pit_sequence started; /* 1: the start-up commands are in the ring */
     struct pit_sequence intake;  /* one past the last sequence, 0 = still open */
@@ -50,16 +53,39 @@ static void announce(struct pit_local *local)
         pit_sequence_store(&local->started, 1);
 }
 
+/* In a cluster: whether the node leads. What is taken from here on belongs to the epoch that is seen here. */
+static bool leads(struct pit_local *local)
+{
+    uint64_t epoch = pit_word_load_acquire(&local->node->leads);
+    if (epoch != local->epoch && epoch != 0) {
+        pit_word_store_release(&local->intake_board->first, pit_ring_published(local->input) + 1);
+        pit_word_store_release(&local->intake_board->epoch, epoch);
+    }
+    local->epoch = epoch;
+    return epoch != 0;
+}
+
+static void close_intake(struct pit_local *local)
+{
+    uint64_t end = pit_ring_published(local->input) + 1;
+    local->closed = true;
+    if (local->node)
+        pit_word_store_release(&local->intake_board->end, end);
+    pit_sequence_store(&local->intake, end);
+}
+
 static uint32_t source_work(void *state)
 {
     struct pit_local *local = state;
     if (local->closed)
         return 0;
     if (pit_control_phase(local->control) != PIT_PHASE_RUN) {
-        local->closed = true;
-        pit_sequence_store(&local->intake, pit_ring_published(local->input) + 1);
+        close_intake(local);
         return 1;
     }
+    announce(local);
+    if (local->node && !leads(local))
+        return 0;
     uint32_t room = pit_ring_room(local->input, TURN_COMMANDS);
     if (room == 0) {
         count(&local->counters.stalls, 1);
@@ -140,6 +166,8 @@ int pit_local_create(struct pit_local **created, const struct pit_local_config *
     local->startup = startup;
     local->startup_count = config->startup_count;
     local->time_ns = config->time_ns_min;
+    local->node = config->node;
+    local->intake_board = config->intake;
     for (uint32_t i = 0; i < config->outputs_count; i++) {
         if (!pit_ring_reader_add(config->outputs[i], &local->outputs[i])) {
             pit_local_destroy(local);

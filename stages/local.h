@@ -2,8 +2,8 @@
  * go to a function. For programs that hold the pipeline in their own process, for benches and for tests.
  *
  * Two agents, each on any thread:
- *   source  the only writer of the input ring: stamps sequence and time, start-up commands first. In PIT_PHASE_DRAIN it
- *           takes no more and says so.
+ *   source  the only writer of the input ring (on a node of a cluster: of the intake ring): stamps sequence and time,
+ *           start-up commands first. In PIT_PHASE_DRAIN it takes no more and says so.
  *   sink    a gating reader of every output ring. It counts, and measures from a command's time to its last event.
  * Progress: both do_work are bounded and never block, as far as the two functions do not.
  */
@@ -17,6 +17,7 @@
 #include "stages/agent.h"
 #include "stages/clock.h"
 #include "stages/histogram.h"
+#include "stages/links.h"
 
 #define PIT_LOCAL_OUTPUTS_MAX 8u
 
@@ -33,6 +34,9 @@ struct pit_local_ends {
 struct pit_local_config {
     struct pit_local_ends ends;
     struct pit_ring *input;            /* of struct pit_command */
+    const struct pit_node_board *node; /* of a cluster's node: input is the intake ring, and commands are taken while
+                                          the node leads; NULL = no cluster */
+    struct pit_intake_board *intake;   /* with node: written by the source */
     struct pit_ring *const *outputs;   /* of struct pit_event; create adds a reader to each */
     uint32_t outputs_count;            /* 1 .. PIT_LOCAL_OUTPUTS_MAX */
     const struct pit_command *startup; /* go first; copied */

@@ -23,6 +23,7 @@
 #define PIT_PEER_PROOF_BYTES 32u
 #define PIT_PEER_KEY_BYTES_MIN 16u
 #define PIT_PEER_VERSION 1u
+#define PIT_PEER_OPERATOR 0u /* as from: no node, but somebody who asks one. Answers come on the same connection */
 #define PIT_PEER_HELLO_MAGIC UINT64_C(0x31524545504c5450) /* "PTLPEER1" */
 #define PIT_PEER_FRAME_MAGIC 0x4d524650u                  /* "PFRM" */
 

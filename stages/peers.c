@@ -76,6 +76,10 @@ static void keep_options(struct pit_peers *peers, const struct pit_peers_options
         peers->out[node].handle = peers->in[node].handle = -1;
     for (uint32_t i = 0; i < PIT_PEERS_STRANGERS_MAX; i++)
         peers->strangers[i].handle = -1;
+    for (uint32_t i = 0; i < PIT_PEERS_OPERATORS_MAX; i++)
+        peers->operators[i].handle = -1;
+    if (options->operator_ms == 0)
+        peers->options.operator_ms = PIT_PEERS_OPERATOR_MS;
     peers->listener = peers->poller = -1;
 }
 
@@ -122,6 +126,8 @@ void pit_peers_close(struct pit_peers *peers)
     }
     for (uint32_t i = 0; i < PIT_PEERS_STRANGERS_MAX; i++)
         pit_peers_hang_up(peers, &peers->strangers[i].handle);
+    for (uint32_t i = 0; i < PIT_PEERS_OPERATORS_MAX; i++)
+        pit_peers_hang_up(peers, &peers->operators[i].handle);
     pit_peers_hang_up(peers, &peers->listener);
     if (peers->poller >= 0)
         network->close(network->context, peers->poller);
@@ -140,7 +146,7 @@ void pit_peers_term(struct pit_peers *peers, uint64_t term)
 
 uint32_t pit_peers_work(struct pit_peers *peers)
 {
-    uint32_t done = pit_peers_in_accept(peers) + pit_peers_in_work(peers);
+    uint32_t done = pit_peers_in_accept(peers) + pit_peers_in_work(peers) + pit_peers_operators_work(peers);
     for (uint32_t node = 1; node <= peers->options.nodes; node++) {
         if (node != peers->options.node)
             done += pit_peers_out_work(peers, node);

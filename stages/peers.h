@@ -10,6 +10,9 @@
  * Trust:    nothing is believed of a connection before its proof; then it may speak for its own node alone. Bytes that
  * are none of this cost a counter and the connection they came on. What follows the proofs is checked for damage and
  * not encrypted or signed: the network between the nodes is to be a private one.
+ *
+ * Operators (stages/operator.h) connect like nodes and prove the same key, as number 0. They ask, are answered on the
+ * same connection, and can say nothing that counts as a node's word. What they may take up is bounded on its own.
  */
 #ifndef PIT_STAGES_PEERS_H
 #define PIT_STAGES_PEERS_H
@@ -21,6 +24,11 @@
 #define PIT_PEERS_STRANGERS_MAX 16u /* connections without a proof; one more, and the oldest goes */
 #define PIT_PEERS_KEY_BYTES_MAX 1024u
 #define PIT_PEERS_ADDRESS_BYTES 128u
+#define PIT_PEERS_OPERATORS_MAX 8u /* at a time; one more, and who has been silent longest goes */
+#define PIT_PEERS_OPERATOR_MS 10000u
+#define PIT_PEERS_QUESTION_BYTES_MAX 256u /* longer ones are no questions */
+#define PIT_PEERS_ANSWER_BYTES_MAX 1024u
+#define PIT_PEERS_ANSWERS_BYTES 8192u /* waiting to be taken by one operator, with their headers */
 #define PIT_PEERS_QUEUE_BYTES_MIN (PIT_CONSENSUS_MESSAGE_BYTES_MAX + 4096)
 
 struct pit_peers_options {
@@ -39,6 +47,11 @@ struct pit_peers_options {
     void *random_argument;
     void (*received)(void *argument, uint32_t from, const void *bytes, size_t count);
     void *received_argument;
+    /* A question of an operator, who is known by token until it has gone. NULL: operators are strangers. */
+    void (*asked)(void *argument, uint64_t token, const void *bytes, size_t count);
+    void *asked_argument;
+    uint32_t operator_ms; /* an operator's connection on which nothing moves may last so long; 0 =
+                             PIT_PEERS_OPERATOR_MS */
 };
 
 struct pit_peers_counters {
@@ -50,6 +63,12 @@ struct pit_peers_counters {
     uint64_t impostors;      /* connections of ours to somebody who has not got the key */
     uint64_t bad_frames;     /* connections closed for bytes that are no frame of theirs */
     uint64_t stalled;        /* connections closed because nothing moved */
+    uint64_t operators;      /* that have proved the key */
+    uint64_t questions;      /* of theirs */
+    uint64_t answers;        /* taken for them */
+    uint64_t answers_lost;   /* not taken: the operator has gone, or there is no room */
+    uint64_t bad_questions;  /* operators closed for bytes that are no frame of theirs */
+    uint64_t sent_away;      /* operators closed for silence, or for one more */
 };
 
 struct pit_peers;
@@ -69,6 +88,10 @@ uint32_t pit_peers_work(struct pit_peers *peers);
 
 /* Sleeps until something comes in, timeout_ns at most. */
 void pit_peers_park(struct pit_peers *peers, uint64_t timeout_ns);
+
+/* Answers a question, at once or later; bytes: 1 .. PIT_PEERS_ANSWER_BYTES_MAX. False: the operator has gone, or takes
+ * nothing and has no more room: the answer is lost. */
+bool pit_peers_answer(struct pit_peers *peers, uint64_t token, const void *bytes, size_t count);
 
 /* Whether a connection to the node carries messages now. */
 bool pit_peers_reaches(const struct pit_peers *peers, uint32_t node);

@@ -46,12 +46,19 @@ uint32_t pit_peers_in_accept(struct pit_peers *peers)
     return done;
 }
 
+/* A node that may be here, or an operator where those are heard. */
+static bool from_fits(const struct pit_peers *peers, uint32_t from)
+{
+    if (from == PIT_PEER_OPERATOR)
+        return peers->options.asked != NULL;
+    return from <= peers->options.nodes && from != peers->options.node;
+}
+
 static bool hello_fits(const struct pit_peers *peers, const struct pit_peer_hello *hello)
 {
     return hello->magic == PIT_PEER_HELLO_MAGIC && hello->version == PIT_PEER_VERSION && hello->zero == 0 &&
-           memcmp(hello->cluster, peers->options.cluster, sizeof hello->cluster) == 0 && hello->from >= 1 &&
-           hello->from <= peers->options.nodes && hello->from != peers->options.node &&
-           hello->to == peers->options.node;
+           memcmp(hello->cluster, peers->options.cluster, sizeof hello->cluster) == 0 &&
+           from_fits(peers, hello->from) && hello->to == peers->options.node;
 }
 
 /* Its HELLO is here. False: it is not one of us, or does not listen. */
@@ -70,7 +77,8 @@ static bool challenge(struct pit_peers *peers, struct pit_peers_stranger *strang
     return network->send(network->context, stranger->handle, ours, sizeof *ours) == sizeof *ours;
 }
 
-/* All of its bytes are here. True: it is a node, and its connection has taken the place of an older one. */
+/* All of its bytes are here. True: it is a node, and its connection has taken the place of an older one; or it is an
+ * operator. */
 static bool recognise(struct pit_peers *peers, struct pit_peers_stranger *stranger)
 {
     struct pit_peer_hello hello;
@@ -79,6 +87,11 @@ static bool recognise(struct pit_peers *peers, struct pit_peers_stranger *strang
     pit_peer_prove(peers->key, peers->options.key_bytes, PIT_PEER_CONNECTS, &hello, stranger->challenge.nonce, proof);
     if (!pit_peer_proof_equal(proof, stranger->bytes + sizeof hello))
         return false;
+    if (hello.from == PIT_PEER_OPERATOR) {
+        pit_peers_operators_take(peers, stranger->handle);
+        stranger->handle = -1;
+        return true;
+    }
     struct pit_peers_in *in = &peers->in[hello.from];
     pit_peers_hang_up(peers, &in->handle);
     in->handle = stranger->handle;

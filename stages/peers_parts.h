@@ -1,5 +1,5 @@
 /* stages/peers_parts.h - what the parts of stages/peers.h share: peers.c opens, works and closes, peers_out.c are the
- * connections to others, peers_in.c those from them. */
+ * connections to others, peers_in.c those from them, peers_operators.c those of operators. */
 #ifndef PIT_STAGES_PEERS_PARTS_H
 #define PIT_STAGES_PEERS_PARTS_H
 
@@ -37,6 +37,17 @@ struct pit_peers_stranger {
     uint8_t bytes[sizeof(struct pit_peer_hello) + PIT_PEER_PROOF_BYTES];
 };
 
+struct pit_peers_operator {
+    int handle;        /* -1: free */
+    uint32_t serial;   /* of the connection: with the place, its token */
+    uint64_t since_ns; /* something moved */
+    uint64_t heard, said;
+    size_t filled;
+    uint8_t question[sizeof(struct pit_peer_frame) + PIT_PEERS_QUESTION_BYTES_MAX];
+    size_t first, count; /* of answers that wait */
+    uint8_t answers[PIT_PEERS_ANSWERS_BYTES];
+};
+
 struct pit_peers {
     struct pit_peers_options options;
     uint8_t key[PIT_PEERS_KEY_BYTES_MAX];
@@ -46,6 +57,8 @@ struct pit_peers {
     struct pit_peers_out out[PIT_CONSENSUS_NODES_MAX + 1];
     struct pit_peers_in in[PIT_CONSENSUS_NODES_MAX + 1];
     struct pit_peers_stranger strangers[PIT_PEERS_STRANGERS_MAX];
+    struct pit_peers_operator operators[PIT_PEERS_OPERATORS_MAX];
+    uint32_t operators_serial;
     struct pit_peers_counters counters;
 };
 
@@ -71,6 +84,11 @@ void pit_peers_hang_up(struct pit_peers *peers, int *handle);
 
 bool pit_peers_out_send(void *context, uint32_t node, const struct iovec *pieces, uint32_t count, size_t bytes);
 uint32_t pit_peers_out_work(struct pit_peers *peers, uint32_t node); /* connects, proves, sends, gives up */
+
+/* peers_operators.c */
+
+void pit_peers_operators_take(struct pit_peers *peers, int handle); /* a connection that has proved the key */
+uint32_t pit_peers_operators_work(struct pit_peers *peers);
 
 /* peers_in.c */
 

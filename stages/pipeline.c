@@ -92,7 +92,9 @@ static int check_config(const struct pit_pipeline_config *config, struct pit_err
     if (config->cancels_bytes > config->segment_bytes / 2)
         return pit_error_set(error, -EINVAL, "%llu bytes kept for cancels; it can be half a segment, %llu, at most",
                              (unsigned long long)config->cancels_bytes, (unsigned long long)config->segment_bytes / 2);
-    int code = check_symbols(config, error);
+    int code = pit_pipeline_check_cluster(config, error);
+    if (code == 0)
+        code = check_symbols(config, error);
     return code ? code : check_names(config, error);
 }
 
@@ -146,6 +148,7 @@ static bool startup_done(const struct pit_pipeline *pipeline)
 
 int pit_pipeline_start(struct pit_pipeline *pipeline, struct pit_error *error)
 {
+    pit_sequence_store(&pipeline->threads_run, 1);
     int code = pit_runner_start(pipeline->runner, &pipeline->config.notes, error);
     if (code)
         return code;
@@ -162,7 +165,8 @@ int pit_pipeline_start(struct pit_pipeline *pipeline, struct pit_error *error)
 
 bool pit_pipeline_failed(const struct pit_pipeline *pipeline, struct pit_error *error)
 {
-    return pit_journaler_failed(pipeline->journaler, error);
+    return pipeline->replicator ? pit_replicator_failed(pipeline->replicator, error)
+                                : pit_journaler_failed(pipeline->journaler, error);
 }
 
 static bool intake_closed(const struct pit_pipeline *pipeline, uint64_t *last)
@@ -177,7 +181,8 @@ static const char *unfinished(const struct pit_pipeline *pipeline, uint64_t last
     for (uint32_t k = 0; k < pipeline->config.matchers; k++)
         if (pit_word_load_acquire(&pit_matcher_counters(pipeline->matchers[k].stage)->finished) == 0)
             return "a matcher still had commands to match";
-    if (!pit_journaler_drained(pipeline->journaler, last))
+    if (pipeline->replicator ? !pit_replicator_drained(pipeline->replicator)
+                             : !pit_journaler_drained(pipeline->journaler, last))
         return "the journal did not have the final digest";
     for (uint32_t k = 0; k < pipeline->config.matchers; k++)
         if (pit_ring_slowest(pipeline->matchers[k].output) != pit_ring_published(pipeline->matchers[k].output))
@@ -214,6 +219,8 @@ const char *pit_pipeline_undrained(struct pit_pipeline *pipeline)
     uint64_t last = 0;
     if (!intake_closed(pipeline, &last))
         return "the intake was not closed";
+    if (pipeline->replicator && !pit_replicator_finished(pipeline->replicator, &last))
+        return "the nodes had not agreed on all that was accepted";
     if (pit_control_intake_end(&pipeline->control) == 0)
         pit_sequence_store(&pipeline->control.intake_end, last + 1);
     return unfinished(pipeline, last);
@@ -275,7 +282,10 @@ void pit_pipeline_destroy(struct pit_pipeline *pipeline)
     for (uint32_t k = 0; k < pipeline->config.matchers; k++)
         pit_matcher_destroy(pipeline->matchers[k].stage);
     pit_journaler_destroy(pipeline->journaler);
-    if (pipeline->journal)
+    pit_replicator_destroy(pipeline->replicator);
+    if (pipeline->log)
+        pit_log_close(pipeline->log);
+    else if (pipeline->journal)
         pit_journal_close(pipeline->journal);
     if (pipeline->lock >= 0)
         pit_journal_unlock(pipeline->disk, pipeline->lock);

@@ -11,11 +11,16 @@
  *
  * A journal that fails is final: pit_pipeline_failed says so, and stop then skips the draining. Nothing was
  * acknowledged that is not durable.
+ *
+ * With a cluster in its configuration it is a node of one (stages/replicator.h stands where the journaler stands, and
+ * the journal is the log all nodes agree on). Then start does not wait for the symbols: the node that leads sees to
+ * them. stop lets a leader decide what it has accepted, and then leaves the cluster; the others go on.
  */
 #ifndef PIT_STAGES_PIPELINE_H
 #define PIT_STAGES_PIPELINE_H
 
 #include "journal/writer.h"
+#include "stages/cluster.h"
 #include "stages/gateway.h"
 #include "stages/local.h"
 #include "stages/matcher.h"
@@ -84,6 +89,8 @@ struct pit_pipeline_config {
     uint64_t reserve_bytes;              /* that the journal leaves free in its file system [none] */
     uint64_t cancels_bytes;              /* of the journal, kept for cancels when the disk is full [none] */
     struct pit_snapshots_plan snapshots; /* [none] */
+
+    struct pit_cluster_config cluster; /* what it points at must live until destroy [none: node 0] */
 
     const struct pit_disk *disk; /* NULL = the machine's, likewise the next two */
     const struct pit_clock *clock;
@@ -173,6 +180,9 @@ struct pit_pipeline_figures {
     struct pit_histogram latency; /* from a command's time to its last report in the outbox */
 };
 void pit_pipeline_look(const struct pit_pipeline *pipeline, struct pit_pipeline_figures *figures);
+
+/* How it stands in its cluster; any thread. False: it is in none. */
+bool pit_pipeline_cluster(const struct pit_pipeline *pipeline, struct pit_cluster_figures *figures);
 
 /* Whether the disk is full: the alarm. Any thread. */
 struct pit_journal_space pit_pipeline_space(const struct pit_pipeline *pipeline);

@@ -3,6 +3,10 @@
  *   front ══ input ring ══▶ journaler, matchers ══ output rings ══▶ back, publisher
  *   front ══ sessions ══▶ back               matchers ══ digests ══▶ journaler
  *
+ * On a node of a cluster:
+ *
+ *   front ══ intake ring ══▶ replicator ══ input ring ══▶ matchers     matchers ══ digests ══▶ replicator
+ *
  * front and back are gateway and egress, or without sockets source and sink.
  */
 #include <errno.h>
@@ -31,7 +35,8 @@ static void number_agents(struct pit_pipeline *pipeline)
     struct pit_topology_request *request = &pipeline->request;
     bool local = pipeline->config.ends != NULL;
     pipeline->front = add_agent(request, local ? "source" : "gateway", false);
-    pipeline->journaler_agent = add_agent(request, "journaler", false);
+    pipeline->journaler_agent =
+        add_agent(request, pit_pipeline_clustered(pipeline) ? "replicator" : "journaler", false);
     for (uint32_t k = 0; k < pipeline->config.matchers; k++) {
         char name[PIT_AGENT_NAME_BYTES];
         snprintf(name, sizeof name, "matcher-%u", (uint8_t)k);
@@ -130,9 +135,16 @@ static int open_journal(struct pit_pipeline *pipeline, struct pit_error *error)
 static int make_rings(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     const struct pit_pipeline_config *config = &pipeline->config;
-    pipeline->input = pit_pipeline_ring(pipeline, pipeline->front, config->input_slots, sizeof(struct pit_command),
-                                        pipeline->end.sequence + 1, error);
+    bool clustered = pit_pipeline_clustered(pipeline);
+    pipeline->input =
+        pit_pipeline_ring(pipeline, clustered ? pipeline->journaler_agent : pipeline->front, config->input_slots,
+                          sizeof(struct pit_command), pipeline->end.sequence + 1, error);
     if (!pipeline->input)
+        return error->code;
+    if (clustered)
+        pipeline->intake_ring =
+            pit_pipeline_ring(pipeline, pipeline->front, config->input_slots, sizeof(struct pit_command), 1, error);
+    if (clustered && !pipeline->intake_ring)
         return error->code;
     if (!config->ends)
         pipeline->sessions = pit_pipeline_ring(pipeline, pipeline->front, config->session_slots,
@@ -153,6 +165,7 @@ static int make_rings(struct pit_pipeline *pipeline, struct pit_error *error)
     return 0;
 }
 
+/* Or the replicator, in its place. */
 static int make_journaler(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     struct pit_ring *digests[PIT_MATCHERS_MAX];
@@ -177,13 +190,16 @@ static int make_journaler(struct pit_pipeline *pipeline, struct pit_error *error
         .bells_count = bells_count,
     };
     pit_pipeline_allocate_near(pipeline, pipeline->journaler_agent);
-    int code = pit_journaler_create(&pipeline->journaler, &config, error);
+    int code = pit_pipeline_clustered(pipeline) ? pit_pipeline_make_replicator(pipeline, bells, bells_count, error)
+                                                : pit_journaler_create(&pipeline->journaler, &config, error);
     if (code)
         return code;
-    struct pit_agent agent = pit_journaler_agent(pipeline->journaler);
+    if (pipeline->journaler) {
+        struct pit_agent agent = pit_journaler_agent(pipeline->journaler);
+        pit_runner_place(pipeline->runner, pipeline->journaler_agent, &agent);
+    }
     struct pit_agent disk = pit_journaler_disk_agent(pipeline->journal);
     struct pit_agent preparer = pit_journaler_preparer_agent(pipeline->journal);
-    pit_runner_place(pipeline->runner, pipeline->journaler_agent, &agent);
     pit_runner_place(pipeline->runner, pipeline->disk_agent, &disk);
     pit_runner_place(pipeline->runner, pipeline->preparer_agent, &preparer);
     pit_runner_feeds(pipeline->runner, pipeline->front, pipeline->journaler_agent);
@@ -228,13 +244,16 @@ static int make_local(struct pit_pipeline *pipeline, struct pit_error *error)
     struct pit_ring *outputs[PIT_MATCHERS_MAX];
     for (uint32_t k = 0; k < pipeline->config.matchers; k++)
         outputs[k] = pipeline->matchers[k].output;
+    bool clustered = pit_pipeline_clustered(pipeline);
     struct pit_local_config config = {
         .ends = *pipeline->config.ends,
-        .input = pipeline->input,
+        .input = clustered ? pipeline->intake_ring : pipeline->input,
+        .node = clustered ? &pipeline->node_board : NULL,
+        .intake = &pipeline->intake_board,
         .outputs = outputs,
         .outputs_count = pipeline->config.matchers,
         .startup = pipeline->startup,
-        .startup_count = pipeline->startup_count,
+        .startup_count = clustered ? 0 : pipeline->startup_count,
         .time_ns_min = pipeline->last_time_ns,
         .clock = pipeline->config.clock,
         .control = &pipeline->control,
@@ -265,6 +284,7 @@ static int make_egress(struct pit_pipeline *pipeline, struct pit_error *error)
         .sessions_max = pipeline->config.limits.sessions_max,
         .outbox_bytes = pipeline->config.outbox_bytes,
         .close_ms = pipeline->config.close_ms,
+        .node = pit_pipeline_clustered(pipeline) ? &pipeline->node_board : NULL,
     };
     pit_pipeline_allocate_near(pipeline, pipeline->back);
     int code = pit_egress_create(&pipeline->egress, &config, error);
@@ -284,11 +304,18 @@ static void disk_random(void *context, void *bytes, size_t count)
 
 static int make_gateway(struct pit_pipeline *pipeline, struct pit_error *error)
 {
+    bool clustered = pit_pipeline_clustered(pipeline);
+    struct pit_gateway_cluster cluster = {.node = &pipeline->node_board,
+                                          .intake = &pipeline->intake_board,
+                                          .covered = &pit_egress_counters(pipeline->egress)->covered};
+    for (uint32_t node = 1; node <= pipeline->config.cluster.nodes; node++)
+        cluster.clients[node] = pipeline->config.cluster.of[node].clients;
     struct pit_gateway_config config = {
         .network = pipeline->config.network,
         .clock = pipeline->config.clock,
         .control = &pipeline->control,
-        .input = pipeline->input,
+        .input = clustered ? pipeline->intake_ring : pipeline->input,
+        .cluster = clustered ? &cluster : NULL,
         .sessions = pipeline->sessions,
         .board = pit_egress_board(pipeline->egress),
         .intake = &pipeline->intake,
@@ -300,7 +327,7 @@ static int make_gateway(struct pit_pipeline *pipeline, struct pit_error *error)
         .symbols = pipeline->definitions,
         .symbols_count = pipeline->definitions_count,
         .startup = pipeline->startup,
-        .startup_count = pipeline->startup_count,
+        .startup_count = clustered ? 0 : pipeline->startup_count,
         .time_ns_min = pipeline->last_time_ns,
         .limits = pipeline->config.limits,
         .random = disk_random,
@@ -403,7 +430,7 @@ static int make_snapshots(struct pit_pipeline *pipeline, struct pit_error *error
 
 int pit_pipeline_build(struct pit_pipeline *pipeline, struct pit_error *error)
 {
-    int code = open_journal(pipeline, error);
+    int code = pit_pipeline_clustered(pipeline) ? 0 : open_journal(pipeline, error);
     if (code == 0)
         code = make_rings(pipeline, error);
     if (code == 0)

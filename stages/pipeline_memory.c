@@ -181,6 +181,8 @@ static void add_statistics(struct pit_arena_statistics *sum, const struct pit_ar
 static size_t rings_bytes(const struct pit_pipeline_config *config)
 {
     size_t bytes = pit_ring_bytes(config->input_slots, sizeof(struct pit_command));
+    if (config->cluster.node)
+        bytes *= 2; /* and the intake ring */
     if (!config->ends)
         bytes += pit_ring_bytes(config->session_slots, sizeof(struct pit_session_note));
     if (config->market_data)

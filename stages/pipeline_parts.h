@@ -1,6 +1,6 @@
 /* stages/pipeline_parts.h - the inside of a pipeline, shared by the files that put it together: pipeline.c (start,
- * stop, figures), pipeline_build.c (rings and stages), pipeline_memory.c (arenas and nodes), recovery.c (the journal's
- * past).
+ * stop, figures), pipeline_build.c (rings and stages), pipeline_cluster.c (what a node of a cluster has instead),
+ * pipeline_memory.c (arenas and nodes), recovery.c (the journal's past).
  */
 #ifndef PIT_STAGES_PIPELINE_PARTS_H
 #define PIT_STAGES_PIPELINE_PARTS_H
@@ -10,6 +10,7 @@
 #include "stages/egress.h"
 #include "stages/journaler.h"
 #include "stages/pipeline.h"
+#include "stages/replicator.h"
 #include "stages/symbol_names.h"
 
 #define PIT_DIGEST_SLOTS 64u
@@ -42,7 +43,8 @@ struct pit_pipeline {
     struct pit_topology_request request;
     struct pit_topology topology;
     struct pit_runner *runner;
-    uint32_t front, journaler_agent, back, publisher_agent, disk_agent, preparer_agent; /* numbers of agents */
+    /* Numbers of agents; in a cluster the journaler's is the replicator's. */
+    uint32_t front, journaler_agent, back, publisher_agent, disk_agent, preparer_agent;
     uint32_t snapshots_agent;
 
     int lock; /* of the directory; -1 = not held */
@@ -65,8 +67,15 @@ struct pit_pipeline {
 
     struct pit_ring *input;
     struct pit_ring *sessions;
-    struct pit_journal *journal;
+    struct pit_journal *journal; /* in a cluster the log's */
     struct pit_journaler *journaler;
+    /* In a cluster alone. */
+    struct pit_log *log;
+    struct pit_replicator *replicator;
+    struct pit_ring *intake_ring;
+    struct pit_sequence threads_run; /* 1: the runner has the agents */
+    _Alignas(PIT_SEQUENCE_BYTES) struct pit_node_board node_board;
+    _Alignas(PIT_SEQUENCE_BYTES) struct pit_intake_board intake_board;
     struct pit_pipeline_matcher matchers[PIT_MATCHERS_MAX];
     struct pit_egress *egress;
     struct pit_gateway *gateway;
@@ -109,6 +118,24 @@ int pit_pipeline_set_aside(struct pit_pipeline *pipeline, struct pit_error *erro
 /* Says what memory there is. */
 void pit_pipeline_describe_memory(const struct pit_pipeline *pipeline);
 void pit_pipeline_free_memory(struct pit_pipeline *pipeline);
+
+/* pipeline_cluster.c */
+
+bool pit_pipeline_clustered(const struct pit_pipeline *pipeline);
+
+/* 0 or -EINVAL. */
+int pit_pipeline_check_cluster(const struct pit_pipeline_config *config, struct pit_error *error);
+
+/* -EINVAL: what is in the directory is a single node's and this is a cluster's, or the other way round. Changes
+ * nothing. */
+int pit_pipeline_check_directory(const struct pit_pipeline *pipeline, struct pit_error *error);
+
+/* Takes the directory's lock and opens the log. */
+int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error);
+
+/* Makes the replicator; bells: the matchers'. */
+int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell *const *bells, uint32_t bells_count,
+                                 struct pit_error *error);
 
 /* recovery.c */
 

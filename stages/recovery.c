@@ -370,6 +370,8 @@ static void tell(const struct pit_pipeline *pipeline)
 {
     const struct pit_pipeline_recovered *recovered = &pipeline->recovered;
     const char *directory = pipeline->config.directory;
+    if (pit_pipeline_clustered(pipeline))
+        return;
     if (pipeline->end.segments == 0) {
         pit_pipeline_say(pipeline, "journal: a new one in %s", directory);
         return;
@@ -410,11 +412,18 @@ static int recover(struct pit_pipeline *pipeline, struct pit_error *error)
     pipeline->past = calloc(PIT_SYMBOLS_MAX, sizeof *pipeline->past);
     if (!pipeline->past || name_configured(pipeline) != 0)
         return pit_error_set(error, -ENOMEM, "no memory for recovery");
-    pipeline->lock = pit_journal_lock(pipeline->disk, pipeline->config.directory, error);
-    if (pipeline->lock < 0)
-        return pipeline->lock;
-    int code = pit_pipeline_markets(pipeline, error);
-    if (code == 0)
+    bool clustered = pit_pipeline_clustered(pipeline);
+    int code = pit_pipeline_check_directory(pipeline, error);
+    if (code)
+        return code;
+    if (clustered)
+        code = pit_pipeline_open_log(pipeline, error); /* which takes the lock */
+    else
+        code = pipeline->lock = pit_journal_lock(pipeline->disk, pipeline->config.directory, error);
+    if (code < 0)
+        return code;
+    code = pit_pipeline_markets(pipeline, error);
+    if (code == 0 && !clustered) /* the engine has the whole log in memory, and gives all of it again */
         code = replay(pipeline, error);
     if (code == 0)
         code = collect_definitions(pipeline, error);

@@ -39,6 +39,7 @@ struct pit_snapshots {
     bool unhurried;    /* what is done now may take its time */
 
     struct pit_snapshots_figures figures; /* words, relaxed */
+    struct pit_sequence asked;            /* somebody wants a snapshot with at least this command */
     /* Warnings: warned is the agent's, heard the controller's; the text may be written while they are equal. */
     struct pit_sequence warned;
     struct pit_sequence heard;
@@ -318,11 +319,14 @@ static void write_snapshot(struct pit_snapshots *snapshots)
 static void set_goal(struct pit_snapshots *snapshots, uint64_t durable)
 {
     const struct pit_snapshots_plan *plan = &snapshots->config.plan;
+    const uint64_t asked = pit_sequence_load(&snapshots->asked);
     const uint64_t multiple = plan->every ? durable / plan->every * plan->every : 0;
     if (multiple > snapshots->last && multiple >= snapshots->applied)
         snapshots->goal = multiple;
     else if (plan->seconds && durable > snapshots->last &&
              now_ns(snapshots) - snapshots->last_ns >= plan->seconds * UINT64_C(1000000000))
+        snapshots->goal = durable;
+    else if (asked > snapshots->last && durable >= asked)
         snapshots->goal = durable;
 }
 
@@ -386,6 +390,12 @@ int pit_snapshots_create(struct pit_snapshots **result, const struct pit_snapsho
 struct pit_agent pit_snapshots_agent(struct pit_snapshots *snapshots)
 {
     return (struct pit_agent){.name = "snapshots", .state = snapshots, .do_work = do_work, .close = close_replica};
+}
+
+void pit_snapshots_ask(struct pit_snapshots *snapshots, uint64_t sequence)
+{
+    if (sequence > snapshots->asked.value)
+        pit_sequence_store(&snapshots->asked, sequence);
 }
 
 struct pit_snapshots_figures pit_snapshots_figures(const struct pit_snapshots *snapshots)

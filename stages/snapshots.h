@@ -76,6 +76,10 @@ int pit_snapshots_create(struct pit_snapshots **snapshots, const struct pit_snap
 /* "snapshots". Blocks in the kernel. */
 struct pit_agent pit_snapshots_agent(struct pit_snapshots *snapshots);
 
+/* One thread, beside the agent's: a snapshot that has at least the command of that sequence is due as soon as that is
+ * durable, unless there is one. The figures tell when it is there. */
+void pit_snapshots_ask(struct pit_snapshots *snapshots, uint64_t sequence);
+
 /* Any thread. */
 struct pit_snapshots_figures pit_snapshots_figures(const struct pit_snapshots *snapshots);
 

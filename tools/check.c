@@ -37,7 +37,35 @@ static const struct argp argp = {
            "Exit status: 0 = it is right, 2 = it is not.",
 };
 
-static void print_summary(const char *path, const struct pit_config *config)
+static bool listens_on(const struct pit_pipeline_config *pipeline, const char *address)
+{
+    for (uint32_t i = 0; i < pipeline->addresses_count; i++)
+        if (strcmp(pipeline->addresses[i], address) == 0)
+            return true;
+    return false;
+}
+
+static void print_cluster(const struct pit_config *config, const char *name)
+{
+    const struct pit_cluster_config *cluster = &config->cluster;
+    printf("  node %u of %u of the cluster %s, id ", cluster->node, cluster->nodes, name);
+    for (size_t i = 0; i < sizeof cluster->id; i++)
+        printf("%02x", cluster->id[i]);
+    printf("; an election after %u ms without a heartbeat, one each %u ms\n", cluster->election_ms,
+           cluster->heartbeat_ms);
+    for (uint32_t node = 1; node <= cluster->nodes; node++)
+        printf("    %u%s nodes %s, clients %s\n", node, node == cluster->node ? " (this one)" : "",
+               cluster->of[node].address, cluster->of[node].clients);
+    const char *clients = cluster->of[cluster->node].clients;
+    if (!listens_on(&config->pipeline, clients))
+        printf("  note: clients are told to come to %s, which is not among the addresses it listens on: something has "
+               "to lead them here\n",
+               clients);
+    if (config->pipeline.sync == PIT_JOURNAL_SYNC_NEVER)
+        printf("  note: with sync: never a node that loses power forgets what it has acknowledged to the others\n");
+}
+
+static void print_summary(const char *path, const struct pit_config *config, const struct pit_config_text *text)
 {
     const struct pit_pipeline_config *pipeline = &config->pipeline;
     struct pit_topology topology;
@@ -50,6 +78,8 @@ static void print_summary(const char *path, const struct pit_config *config)
            pipeline->accounts_count > 0 && pipeline->accounts[0].key_bytes > 0 ? " with keys" : ", no keys");
     char rings[PIT_PIPELINE_RINGS_BYTES];
     printf("  rings %s\n", pit_pipeline_describe_rings(pipeline, rings));
+    if (config->cluster.nodes > 0)
+        print_cluster(config, text->cluster.name);
     const struct pit_snapshots_plan *snapshots = &pipeline->snapshots;
     if (snapshots->every || snapshots->seconds) {
         printf("  snapshots");
@@ -91,7 +121,7 @@ int pit_tool_check(int argc, char **argv)
         fprintf(stderr, "%s\n", error.text);
         status = 2;
     } else {
-        print_summary(path, &config);
+        print_summary(path, &config, pit_config_text(file));
         pit_config_clear(&config);
     }
     pit_config_release(file);

@@ -109,8 +109,7 @@ int pit_config_choice(const struct pit_config_build *build, const char *path, co
     return pit_config_fault(build->file, path, -EINVAL, build->error, "'%s' is none of: %s", said, known);
 }
 
-/* Letters, digits, '.', '_', '-'; not starting with '.'. */
-static bool name_good(const char *name)
+bool pit_config_name_good(const char *name)
 {
     if (name[0] == 0 || name[0] == '.' || strlen(name) > 64)
         return false;
@@ -124,7 +123,7 @@ static int build_name(struct pit_config_build *build)
 {
     struct pit_config *config = build->config;
     const char *name = build->text->name ? build->text->name : "pitline";
-    if (!name_good(name))
+    if (!pit_config_name_good(name))
         return pit_config_fault(build->file, "name", -EINVAL, build->error,
                                 "'%s' is no name: letters, digits, '.', '_', '-', at most 64, not starting with '.'",
                                 name);
@@ -333,24 +332,47 @@ static int build_rest(struct pit_config_build *build)
                                &build->config->pipeline.matchers);
 }
 
-int pit_config_build(struct pit_config *config, const struct pit_config_text *text, const struct pit_config_file *file,
-                     struct pit_error *error)
+/* A list that comes with the program may differ from one of its versions to the next. */
+static int cluster_symbols(struct pit_config_build *build)
 {
-    static int (*const steps[])(struct pit_config_build *) = {
-        build_name,         build_rest,   pit_config_accounts,  build_addresses,
-        pit_config_symbols, build_rings,  build_journal,        build_market_data,
-        build_limits,       check_outbox, pit_config_snapshots, pit_config_threads,
-    };
-    memset(config, 0, sizeof *config);
-    struct pit_config_build build = {.config = config, .text = text, .file = file, .error = error};
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        int code = steps[i](&build);
+    if (build->config->cluster.nodes == 0 || !build->config->pipeline.symbols_suggested)
+        return 0;
+    return pit_config_fault(build->file, "symbols", -EINVAL, build->error,
+                            "the nodes of a cluster have the same symbols in the same order: list them, alike on "
+                            "every node");
+}
+
+static int take_steps(struct pit_config_build *build, int (*const *steps)(struct pit_config_build *), size_t count)
+{
+    memset(build->config, 0, sizeof *build->config);
+    for (size_t i = 0; i < count; i++) {
+        int code = steps[i](build);
         if (code) {
-            pit_config_clear(config);
+            pit_config_clear(build->config);
             return code;
         }
     }
     return 0;
+}
+
+int pit_config_build(struct pit_config *config, const struct pit_config_text *text, const struct pit_config_file *file,
+                     struct pit_error *error)
+{
+    static int (*const steps[])(struct pit_config_build *) = {
+        build_name,           build_rest,         pit_config_accounts, build_addresses, pit_config_symbols,
+        build_rings,          build_journal,      build_market_data,   build_limits,    check_outbox,
+        pit_config_snapshots, pit_config_threads, pit_config_cluster,  cluster_symbols,
+    };
+    struct pit_config_build build = {.config = config, .text = text, .file = file, .error = error};
+    return take_steps(&build, steps, sizeof steps / sizeof steps[0]);
+}
+
+int pit_config_build_cluster(struct pit_config *config, const struct pit_config_text *text,
+                             const struct pit_config_file *file, struct pit_error *error)
+{
+    static int (*const steps[])(struct pit_config_build *) = {pit_config_cluster};
+    struct pit_config_build build = {.config = config, .text = text, .file = file, .error = error};
+    return take_steps(&build, steps, 1);
 }
 
 void pit_config_clear(struct pit_config *config)
@@ -363,6 +385,9 @@ void pit_config_clear(struct pit_config *config)
     free(config->accounts);
     free(config->symbols);
     free(config->groups);
+    if (config->cluster_key)
+        explicit_bzero(config->cluster_key, PIT_CONFIG_KEY_BYTES_MAX);
+    free(config->cluster_key);
     free(config->name);
     free(config->data);
     memset(config, 0, sizeof *config);

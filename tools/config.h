@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "stages/cluster.h"
 #include "stages/pipeline.h"
 
 struct pit_config_account {
@@ -80,6 +81,21 @@ struct pit_config_limits {
     uint32_t logon_ms, *heartbeat_ms, overload_ms, close_ms, drain_ms;
 };
 
+struct pit_config_node {
+    char *address;
+    char *clients;
+};
+
+struct pit_config_cluster {
+    char *name;
+    uint32_t node;
+    char *key_file;
+    struct pit_config_node *nodes;
+    uint32_t nodes_count;
+    uint32_t election_ms, heartbeat_ms;
+    bool begin, rejoin; /* of the command line alone */
+};
+
 struct pit_config_text {
     char *name;
     char *data;
@@ -99,6 +115,7 @@ struct pit_config_text {
     struct pit_config_market_data market_data;
     uint32_t statistics_ms;
     struct pit_config_limits limits;
+    struct pit_config_cluster cluster;
 };
 
 /* A file that was read: its text, and where everything stands in it. */
@@ -113,6 +130,7 @@ void pit_config_release(struct pit_config_file *file);
 /* The meaning of a text. */
 struct pit_config {
     struct pit_pipeline_config pipeline; /* points into the rest, and into the text */
+    struct pit_cluster_config cluster;   /* likewise; nodes is 0 without a cluster */
     uint32_t statistics_ms;
     uint32_t drain_ms;
     /* storage */
@@ -121,12 +139,18 @@ struct pit_config {
     struct pit_gateway_account *accounts;
     struct pit_pipeline_symbol *symbols;
     struct pit_topology_group *groups;
+    uint8_t *cluster_key;
 };
 
 /* Checks a text and fills config. file: where the text was read from, for the places of errors; NULL = from arguments
  * alone. The text must live as long as config. 0 or -EINVAL (or what reading a key file gave). */
 int pit_config_build(struct pit_config *config, const struct pit_config_text *text, const struct pit_config_file *file,
                      struct pit_error *error);
+
+/* The same for its cluster alone: for those who ask a cluster, and need nothing else of the file. Without a cluster
+ * nodes stays 0. */
+int pit_config_build_cluster(struct pit_config *config, const struct pit_config_text *text,
+                             const struct pit_config_file *file, struct pit_error *error);
 void pit_config_clear(struct pit_config *config);
 
 /* Parses "64MiB", "4096", "1GiB". 0 or -EINVAL. */

@@ -117,6 +117,24 @@ static const cyaml_schema_field_t limits_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t node_fields[] = {
+    TEXT("address", struct pit_config_node, address),
+    TEXT("clients", struct pit_config_node, clients),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t node_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct pit_config_node, node_fields)};
+
+static const cyaml_schema_field_t cluster_fields[] = {
+    TEXT("name", struct pit_config_cluster, name),
+    NUMBER("node", struct pit_config_cluster, node),
+    TEXT("key_file", struct pit_config_cluster, key_file),
+    LIST("nodes", struct pit_config_cluster, nodes, &node_entry),
+    NUMBER("election_ms", struct pit_config_cluster, election_ms),
+    NUMBER("heartbeat_ms", struct pit_config_cluster, heartbeat_ms),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t top_fields[] = {
     TEXT("name", struct pit_config_text, name),
     TEXT("data", struct pit_config_text, data),
@@ -133,6 +151,7 @@ static const cyaml_schema_field_t top_fields[] = {
     PART("market_data", struct pit_config_text, market_data, market_data_fields),
     NUMBER("statistics_ms", struct pit_config_text, statistics_ms),
     PART("limits", struct pit_config_text, limits, limits_fields),
+    PART("cluster", struct pit_config_text, cluster, cluster_fields),
     CYAML_FIELD_END,
 };
 

@@ -20,6 +20,7 @@ static const struct subcommand subcommands[] = {
     {"replay", pit_tool_replay, "rebuild the state from a journal, verify it, look at any moment"},
     {"snapshot", pit_tool_snapshot, "write the state down, so that a replay need not begin at the beginning"},
     {"journal", pit_tool_journal, "look at a journal: list, print, verify, compare"},
+    {"cluster", pit_tool_cluster, "how a cluster is doing, who leads it, and let another lead"},
     {"halt", pit_tool_halt, "halt trading in a symbol"},
     {"resume", pit_tool_resume, "resume trading in a symbol"},
     {"check", pit_tool_check, "check a configuration"},

@@ -19,7 +19,18 @@
 #define DEMO_SECONDS 10u
 #define DEMO_SECONDS_MAX 86400u
 
-enum { KEY_DATA = 256, KEY_LISTEN, KEY_SYMBOL, KEY_THREADS, KEY_MATCHERS, KEY_DEMO, KEY_SYNC, KEY_SNAPSHOT_EVERY };
+enum {
+    KEY_DATA = 256,
+    KEY_LISTEN,
+    KEY_SYMBOL,
+    KEY_THREADS,
+    KEY_MATCHERS,
+    KEY_DEMO,
+    KEY_SYNC,
+    KEY_SNAPSHOT_EVERY,
+    KEY_BEGIN,
+    KEY_REJOIN
+};
 
 static const struct argp_option options[] = {
     {"config", 'c', "FILE", 0, "Configuration (YAML); the options below override it", 0},
@@ -40,6 +51,12 @@ static const struct argp_option options[] = {
      0},
     {"snapshot-every", KEY_SNAPSHOT_EVERY, "N", 0, "Write a snapshot each N commands, for quick starts; 0: none [0]",
      0},
+    {"begin", KEY_BEGIN, NULL, 0,
+     "For a node of a cluster that has never run: its directory may be empty. Once, on every node", 0},
+    {"rejoin", KEY_REJOIN, NULL, 0,
+     "For a node of a cluster that has lost its data: its directory may be empty, and it does not vote before it has "
+     "everything from the others",
+     0},
     {"demo", KEY_DEMO, "SECONDS", OPTION_ARG_OPTIONAL,
      "Run a demonstration on a temporary directory, with order flow of its own, and prove it by replay [10]", 0},
     {"quiet", 'q', NULL, 0, "No status lines", 0},
@@ -57,7 +74,7 @@ struct arguments {
     uint64_t snapshot_every;
     bool snapshot_every_given;
     uint32_t demo_seconds;
-    bool demo, quiet;
+    bool demo, quiet, begin, rejoin;
 };
 
 /* NAME[,TICK[,LOT]]; the argument is cut at its commas. */
@@ -107,6 +124,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->snapshot_every = pit_argument_number(state, "snapshot-every", text, 0, UINT64_MAX);
         arguments->snapshot_every_given = true;
         return 0;
+    case KEY_BEGIN:
+        arguments->begin = true;
+        return 0;
+    case KEY_REJOIN:
+        arguments->rejoin = true;
+        return 0;
     case KEY_DEMO:
         arguments->demo = true;
         arguments->demo_seconds =
@@ -123,6 +146,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
             (arguments->config || arguments->data || arguments->listen_count || arguments->symbols_count))
             argp_error(state, "--demo brings its own directory, addresses and symbols: leave out --config, --data, "
                               "--listen and --symbol");
+        if (arguments->begin && arguments->rejoin)
+            argp_error(state, "--begin is for a new cluster, --rejoin for a node of one that there is: not both");
+        if (arguments->demo && (arguments->begin || arguments->rejoin))
+            argp_error(state, "--demo is no cluster: leave out --begin and --rejoin");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -183,6 +210,13 @@ bool pit_run_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, 
     return true;
 }
 
+static void tell_cluster(struct pit_status *status)
+{
+    char line[PIT_STATUS_CLUSTER_BYTES];
+    if (pit_status_cluster(status, line))
+        printf("%s\n", line);
+}
+
 static void tell_alarm(struct pit_status *status)
 {
     char line[PIT_STATUS_ALARM_BYTES];
@@ -208,6 +242,7 @@ int pit_run_watch(struct pit_pipeline *pipeline, struct pit_status *status, cons
         if (pit_pipeline_failed(pipeline, error))
             return error->code ? error->code : -EIO;
         tell_alarm(status);
+        tell_cluster(status);
         now = pit_status_now_ns();
         char line[PIT_STATUS_BYTES], warning[PIT_SNAPSHOTS_WARNING_BYTES];
         if (pit_pipeline_warning(pipeline, warning))
@@ -228,7 +263,7 @@ static void print_ready(const struct pit_config *config)
     printf("ready: %s takes orders on", config->pipeline.name);
     for (uint32_t i = 0; i < config->pipeline.addresses_count; i++)
         printf(" %s", config->pipeline.addresses[i]);
-    printf("\n");
+    printf("%s\n", config->cluster.nodes > 0 ? " while it leads" : "");
 }
 
 static int complain(const struct pit_error *error, int status)
@@ -278,6 +313,7 @@ static int run(const struct pit_config *config, bool quiet)
     struct pit_pipeline *pipeline = NULL;
     struct pit_pipeline_config whole = config->pipeline;
     whole.notes = pit_run_notes;
+    whole.cluster = config->cluster;
     uint64_t told_ns = 0;
     allow_files(whole.limits.sessions_max);
     whole.progress = pit_run_progress;
@@ -328,6 +364,8 @@ static void override(struct pit_config_text *text, struct arguments *arguments)
         text->snapshots.every = arguments->snapshot_every;
         text->snapshot_every = 0;
     }
+    text->cluster.begin = arguments->begin;
+    text->cluster.rejoin = arguments->rejoin;
 }
 
 /* Nobody asked for the default port: where it is taken, by a second pipeline say, the Unix socket has to do. */

@@ -100,6 +100,43 @@ bool pit_status_alarm(struct pit_status *status, char line[PIT_STATUS_ALARM_BYTE
     return true;
 }
 
+bool pit_status_cluster(struct pit_status *status, char line[PIT_STATUS_CLUSTER_BYTES])
+{
+    struct pit_cluster_figures now;
+    const struct pit_cluster_figures *told = &status->cluster;
+    if (!pit_pipeline_cluster(status->pipeline, &now) || now.role == PIT_CLUSTER_STOPPED)
+        return false;
+    if (now.role == PIT_CLUSTER_LEADER && !now.ready)
+        return false; /* soon */
+    if (told->node && now.role == told->role && now.leader == told->leader && now.term == told->term)
+        return false;
+    if (now.ready)
+        snprintf(line, PIT_STATUS_CLUSTER_BYTES,
+                 "cluster: node %u of %u leads in term %llu: this one. Orders are taken", now.node, now.nodes,
+                 (unsigned long long)now.term);
+    else if (now.leader)
+        snprintf(line, PIT_STATUS_CLUSTER_BYTES, "cluster: node %u of %u; node %u leads in term %llu", now.node,
+                 now.nodes, now.leader, (unsigned long long)now.term);
+    else
+        snprintf(line, PIT_STATUS_CLUSTER_BYTES, "cluster: node %u of %u; in term %llu nobody is known to lead",
+                 now.node, now.nodes, (unsigned long long)now.term);
+    status->cluster = now;
+    return true;
+}
+
+static void add_cluster(const struct pit_status *status, char line[PIT_STATUS_BYTES])
+{
+    struct pit_cluster_figures now;
+    size_t used = strlen(line);
+    if (!pit_pipeline_cluster(status->pipeline, &now))
+        return;
+    if (now.ready)
+        snprintf(line + used, PIT_STATUS_BYTES - used, "  leads, sequence %llu", (unsigned long long)now.sequence);
+    else
+        snprintf(line + used, PIT_STATUS_BYTES - used, "  follows node %u, sequence %llu", now.leader,
+                 (unsigned long long)now.sequence);
+}
+
 bool pit_status_line(struct pit_status *status, char line[PIT_STATUS_BYTES])
 {
     struct pit_pipeline_figures now;
@@ -110,6 +147,7 @@ bool pit_status_line(struct pit_status *status, char line[PIT_STATUS_BYTES])
                 now.space.alarm || status->before.space.alarm;
     uint64_t ns = now_ns > status->before_ns ? now_ns - status->before_ns : 1;
     format(&now, &status->before, ns, (double)(now_ns - status->started_ns) / 1e9, line);
+    add_cluster(status, line);
     status->before = now;
     status->before_ns = now_ns;
     return news;

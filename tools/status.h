@@ -6,14 +6,15 @@
 
 #include "stages/pipeline.h"
 
-#define PIT_STATUS_BYTES 464
+#define PIT_STATUS_BYTES 512
 
 struct pit_status {
     const struct pit_pipeline *pipeline;
     struct pit_pipeline_figures before;
     uint64_t started_ns;
     uint64_t before_ns;
-    uint64_t alarm_ns; /* when the disk was found full; 0 = it is not */
+    uint64_t alarm_ns;                  /* when the disk was found full; 0 = it is not */
+    struct pit_cluster_figures cluster; /* as last told */
 };
 
 void pit_status_init(struct pit_status *status, const struct pit_pipeline *pipeline);
@@ -22,6 +23,11 @@ void pit_status_init(struct pit_status *status, const struct pit_pipeline *pipel
  */
 #define PIT_STATUS_ALARM_BYTES 640
 bool pit_status_alarm(struct pit_status *status, char line[PIT_STATUS_ALARM_BYTES]);
+
+/* In a cluster another node leads than at the last call, or in another term, or nobody does: a line that says so.
+ * False: nothing of that. */
+#define PIT_STATUS_CLUSTER_BYTES 160
+bool pit_status_cluster(struct pit_status *status, char line[PIT_STATUS_CLUSTER_BYTES]);
 
 /* The line of the time since the last one (or init). False: nothing happened in it, and the disk is not full. */
 bool pit_status_line(struct pit_status *status, char line[PIT_STATUS_BYTES]);

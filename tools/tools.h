@@ -13,6 +13,7 @@ int pit_tool_snapshot(int argc, char **argv);
 int pit_tool_journal(int argc, char **argv);
 int pit_tool_tail(int argc, char **argv);
 int pit_tool_load(int argc, char **argv);
+int pit_tool_cluster(int argc, char **argv); /* and 3 = there is no leader */
 int pit_tool_halt(int argc, char **argv);
 int pit_tool_resume(int argc, char **argv);
 int pit_tool_bench(int argc, char **argv);

@@ -58,6 +58,7 @@ const char *pit_reason_name(enum pit_reason reason)
         [PIT_REASON_SHUTTING_DOWN] = "shutting_down",
         [PIT_REASON_BAD_REQUEST] = "bad_request",
         [PIT_REASON_DISK_FULL] = "disk_full",
+        [PIT_REASON_NOT_LEADER] = "not_leader",
     };
     return NAME_OF(names, reason);
 }

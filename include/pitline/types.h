@@ -63,6 +63,7 @@ enum pit_reason {
     PIT_REASON_SHUTTING_DOWN = 43,
     PIT_REASON_BAD_REQUEST = 44, /* a field out of its range */
     PIT_REASON_DISK_FULL = 45,   /* there is no room in the journal; cancels may still be taken */
+    PIT_REASON_NOT_LEADER = 46,  /* another node of the cluster takes orders now */
 };
 
 #ifdef __cplusplus

@@ -102,24 +102,32 @@ static int failing(struct disk *disk)
     return world_chance(disk->world, 500) ? 1 : -1;
 }
 
-static int load(void *context, uint64_t *term, uint64_t *vote,
+struct pit_consensus_entry disk_entry(const struct disk *disk, uint64_t index)
+{
+    const struct disk_entry *entry = &disk->entries[index - 1];
+    return (struct pit_consensus_entry){
+        .index = index,
+        .term = entry->term,
+        .kind = entry->kind,
+        .bytes = entry->bytes,
+        .payload = entry->payload,
+    };
+}
+
+static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                 int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                 struct pit_error *error)
 {
     struct disk *disk = context;
     if (disk->journal)
-        return disk_journal_load(disk, term, vote, each, argument, error);
+        return disk_journal_load(disk, term, vote, base, each, argument, error);
     *term = disk->term;
     *vote = disk->vote;
-    for (uint64_t i = 0; i < disk->count; i++) {
-        const struct disk_entry *entry = &disk->entries[i];
-        struct pit_consensus_entry told = {
-            .index = i + 1,
-            .term = entry->term,
-            .kind = entry->kind,
-            .bytes = entry->bytes,
-            .payload = entry->payload,
-        };
+    *base = (struct pit_consensus_base){.index = disk->base};
+    if (disk->base > 0)
+        base->term = disk->entries[disk->base - 1].term;
+    for (uint64_t i = disk->base; i < disk->count; i++) {
+        struct pit_consensus_entry told = disk_entry(disk, i + 1);
         int code = each(argument, &told);
         if (code != 0)
             return code;
@@ -231,6 +239,48 @@ static int64_t durable(void *context)
     return disk->failed ? -EIO : (int64_t)disk->ticket;
 }
 
+static int32_t read_entries(void *context, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
+                            uint64_t *before_term)
+{
+    struct disk *disk = context;
+    struct world *world = disk->world;
+    if (disk->failed)
+        return -EIO;
+    if (index < disk->first)
+        return -ENODATA;
+    uint64_t end = index + max - 1;
+    while (end > disk->committed && end <= disk->count && disk->entries[end - 1].kind == PIT_CONSENSUS_BARRIER)
+        end--; /* that one is committed, too, is not told to the state machine */
+    if (max == 0 || end > disk->count || end > disk->committed) {
+        world_violation(world, "reread: node %u reads %u entries from %lu on; %lu are durable, %lu committed",
+                        disk->node, max, index, disk->count, disk->committed);
+        return -EIO;
+    }
+    if (world_chance(world, 300))
+        return 0;
+    uint32_t count = (uint32_t)world_between(world, 1, max < 8 ? max : 8);
+    for (uint32_t i = 0; i < count; i++)
+        entries[i] = disk_entry(disk, index + i);
+    *before_term = index > 1 ? disk->entries[index - 2].term : 0;
+    return (int32_t)count;
+}
+
+void disk_choose_base(struct disk *disk)
+{
+    struct world *world = disk->world;
+    if (disk->journal || disk->committed == 0)
+        return;
+    disk->base = world_chance(world, 300) ? 0 : world_between(world, 0, disk->committed);
+    if (disk->base < disk->first - 1)
+        disk->base = disk->first - 1;
+}
+
+void disk_remove(struct disk *disk)
+{
+    if (!disk->journal && disk->first < disk->committed)
+        disk->first = world_between(disk->world, disk->first, disk->committed);
+}
+
 struct pit_consensus_storage disk_storage(struct disk *disk)
 {
     return (struct pit_consensus_storage){
@@ -241,12 +291,13 @@ struct pit_consensus_storage disk_storage(struct disk *disk)
         .append = append,
         .truncate = truncate_log,
         .durable = durable,
+        .read = read_entries,
     };
 }
 
 void disk_begin(struct disk *disk, struct world *world, uint32_t node)
 {
-    *disk = (struct disk){.world = world, .node = node};
+    *disk = (struct disk){.world = world, .node = node, .first = 1};
     disk->writes_end = &disk->writes;
     if (world->journals)
         disk_journal_create(disk);

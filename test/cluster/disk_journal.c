@@ -92,12 +92,12 @@ uint64_t disk_journal_turn(struct disk *disk)
     return durable < 0 ? 0 : (uint64_t)durable;
 }
 
-int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote,
+int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                       int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                       struct pit_error *error)
 {
     const struct pit_consensus_storage *storage = &disk->journal->storage;
-    return storage->load(storage->context, term, vote, each, argument, error);
+    return storage->load(storage->context, term, vote, base, each, argument, error);
 }
 
 int disk_journal_begin(struct disk *disk, uint64_t term, const struct pit_consensus_entry *first)
@@ -188,6 +188,7 @@ void disk_journal_crash(struct disk *disk)
     struct disk_journal *journal = disk->journal;
     struct memory_disk *after = &journal->memories[journal->memory == journal->memories];
     struct found found = {0};
+    struct pit_consensus_base base = {0};
     struct pit_error error;
     if (!journal->log)
         return;
@@ -200,7 +201,7 @@ void disk_journal_crash(struct disk *disk)
     open_log(disk);
     if (!journal->log)
         return;
-    disk_journal_load(disk, &found.term, &found.vote, found_entry, &found, &error);
+    disk_journal_load(disk, &found.term, &found.vote, &base, found_entry, &found, &error);
     if (!follow(disk, &found))
         world_violation(disk->world, "journal: node %u finds term %lu, vote %lu, %lu entries, which it never had",
                         disk->node, found.term, found.vote, found.count);

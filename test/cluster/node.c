@@ -94,6 +94,8 @@ static void committed(void *context, const struct pit_consensus_entry *entry)
     world->delivered++;
     checks_committed(node, entry, tag);
     node->delivered = entry->index;
+    if (node->disk.committed < entry->index)
+        node->disk.committed = entry->index;
 }
 
 static void answered(void *context, uint64_t tag, enum pit_consensus_outcome outcome, uint64_t index)
@@ -115,10 +117,23 @@ static void wake(struct world *world, struct event *event)
         world_later(world, again_ns, node->number, wake);
 }
 
+/* As a snapshot of the market would: what the engine does not tell. */
+static void restore(struct node *node)
+{
+    node->committed = node->disk.base;
+    for (uint64_t index = 1; index <= node->disk.base; index++) {
+        struct pit_consensus_entry entry = disk_entry(&node->disk, index);
+        if (entry.kind == PIT_CONSENSUS_COMMANDS)
+            committed(node, &entry);
+    }
+}
+
 void node_start(struct node *node)
 {
     struct world *world = node->world;
     begin_market(node);
+    disk_choose_base(&node->disk);
+    restore(node);
     struct pit_consensus_options options = {
         .node = node->number,
         .nodes = world->nodes,
@@ -127,6 +142,7 @@ void node_start(struct node *node)
         .heartbeat_ms = WORLD_HEARTBEAT_MS,
         .flight_bytes = 8192,
         .unanswered_bytes = 65536,
+        .memory_bytes = world->memory_bytes,
         .storage = disk_storage(&node->disk),
         .network = {.context = node, .send = world_send},
         .machine = {.context = node, .committed = committed, .answered = answered},
@@ -189,6 +205,8 @@ void node_attend(struct node *node)
     struct world *world = node->world;
     struct pit_consensus_state state = pit_consensus_state(node->consensus);
     checks_state(node, &state);
+    if (node->disk.committed < state.committed)
+        node->disk.committed = state.committed;
     if (node->disk.journal && !node->disk.failed)
         disk_journal_committed(&node->disk, state.committed);
     if (state.role != PIT_CONSENSUS_STOPPED)

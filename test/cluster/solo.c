@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int load(void *context, uint64_t *term, uint64_t *vote,
+static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                 int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                 struct pit_error *error)
 {
@@ -13,7 +13,8 @@ static int load(void *context, uint64_t *term, uint64_t *vote,
     (void)error;
     *term = solo->term;
     *vote = solo->vote;
-    if (solo->count == 0)
+    *base = solo->base;
+    if (solo->count == 0 || base->index > 0)
         return 0;
     struct pit_consensus_entry first = {
         .index = 1, .term = 1, .kind = PIT_CONSENSUS_MEMBERS, .bytes = solo->first_bytes, .payload = solo->first};
@@ -66,6 +67,34 @@ static int64_t durable(void *context)
     if (!solo->stalled)
         solo->durable = solo->asked;
     return (int64_t)solo->durable;
+}
+
+/* Entries as solo_append makes them. */
+static int32_t read_entries(void *context, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
+                            uint64_t *before_term)
+{
+    static uint64_t payloads[PIT_CONSENSUS_ENTRIES_MAX][2];
+    struct solo *solo = context;
+    if (index <= solo->removed)
+        return -ENODATA;
+    if (solo->reading)
+        return 0;
+    PIT_CHECK(max >= 1 && max <= PIT_CONSENSUS_ENTRIES_MAX && index + max - 1 <= solo->count);
+    for (uint32_t i = 0; i < max; i++) {
+        payloads[i][0] = index + i;
+        payloads[i][1] = solo->terms[index + i];
+        entries[i] = (struct pit_consensus_entry){
+            .index = index + i,
+            .term = solo->terms[index + i],
+            .kind = PIT_CONSENSUS_COMMANDS,
+            .bytes = sizeof payloads[i],
+            .payload = payloads[i],
+        };
+    }
+    if (index == 1)
+        entries[0] = (struct pit_consensus_entry){1, 1, PIT_CONSENSUS_MEMBERS, solo->first_bytes, solo->first};
+    *before_term = solo->spoiled_term ? solo->spoiled_term : solo->terms[index - 1];
+    return (int32_t)max;
 }
 
 static bool send_message(void *context, uint32_t node, const struct iovec *pieces, uint32_t count, size_t bytes)
@@ -127,7 +156,7 @@ struct pit_consensus_options solo_options(struct solo *solo, uint32_t node, uint
         .heartbeat_ms = 40,
         .flight_bytes = 8192,
         .unanswered_bytes = 1 << 20,
-        .storage = {solo, load, begin, keep_vote, append, truncate_log, durable},
+        .storage = {solo, load, begin, keep_vote, append, truncate_log, durable, read_entries},
         .network = {solo, send_message},
         .machine = {solo, committed, answered},
         .clock = {.context = solo, .monotonic_ns = monotonic_ns},

@@ -23,6 +23,10 @@ struct solo {
     uint64_t count;
     uint8_t first[256];
     uint32_t first_bytes;
+    struct pit_consensus_base base; /* told at load; entries after it are not told then */
+    uint64_t removed;               /* entries up to here are not there any more */
+    bool reading;                   /* read is not done yet */
+    uint64_t spoiled_term;          /* read gives it for the entry before; 0 = the right one */
     uint64_t asked;
     bool stalled; /* nothing becomes durable */
     uint64_t durable;

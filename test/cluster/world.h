@@ -54,8 +54,12 @@ struct disk_write { /* asked for, not durable */
 struct disk {
     struct world *world;
     uint32_t node;
-    struct disk_entry *entries; /* durable: entry i at i - 1 */
+    struct disk_entry
+        *entries; /* durable: entry i at i - 1; also those that nobody can read any more, for the checks */
     uint64_t count, room;
+    uint64_t base;      /* the engine is told of the entries after it */
+    uint64_t first;     /* entries before it are removed */
+    uint64_t committed; /* known to be when it was written last */
     uint64_t term, vote;
     struct disk_write *writes, **writes_end;
     struct disk_mark *log; /* as asked for: entry i at i - 1 */
@@ -134,6 +138,7 @@ struct world {
     bool loaded;             /* clients ask */
     uint64_t client_gap_ns;
     uint32_t commands_most;
+    uint64_t memory_bytes; /* of the engine's */
     /* What is known. */
     struct truth truth[WORLD_ENTRIES_MAX + 1];
     uint32_t leader_of[WORLD_TERMS_MAX];
@@ -182,6 +187,14 @@ void disk_begin(struct disk *disk, struct world *world, uint32_t node);
 void disk_end(struct disk *disk);
 struct pit_consensus_storage disk_storage(struct disk *disk);
 
+struct pit_consensus_entry disk_entry(const struct disk *disk, uint64_t index); /* durable */
+
+/* Before a start: entries up to some that is known to be committed are not told any more, older ones are removed. */
+void disk_choose_base(struct disk *disk);
+
+/* Removes some of the committed entries. */
+void disk_remove(struct disk *disk);
+
 /* The machine stops: of what was not durable some may be there. Call it before the engine is closed. */
 void disk_crash(struct disk *disk);
 
@@ -197,7 +210,7 @@ void disk_journal_destroy(struct disk *disk);
 void disk_journal_crash(struct disk *disk);
 void disk_journal_fail(struct disk *disk, uint64_t writes); /* so many from now on, one fails */
 uint64_t disk_journal_turn(struct disk *disk);              /* a block is written. Returns what is durable */
-int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote,
+int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                       int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                       struct pit_error *error);
 int disk_journal_begin(struct disk *disk, uint64_t term, const struct pit_consensus_entry *first);

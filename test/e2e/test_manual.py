@@ -11,7 +11,8 @@ COMPLETION = ROOT / "tools/packaging/pitline.bash-completion"
 # The man page of each command; halt and resume share one, and so do the benches.
 COMMANDS = {("run",): "run", ("check",): "check", ("replay",): "replay", ("snapshot",): "snapshot", ("tail",): "tail", ("load",): "load",
             ("halt",): "halt", ("resume",): "halt", ("bench", "book"): "bench", ("bench", "pipeline"): "bench",
-            **{("journal", what): "journal" for what in ("ls", "cat", "verify", "diff")}}
+            **{("journal", what): "journal" for what in ("ls", "cat", "verify", "diff")},
+            **{("cluster", what): "cluster" for what in ("status", "leader", "transfer", "snapshot")}}
 
 
 def options_of_help(command):
@@ -58,7 +59,7 @@ def the_completion_offers_every_option_and_no_other():
 def the_completion_offers_every_command_and_no_other():
     wanted = set(re.findall(r"^  (\w+)  ", pitline.run("--help"), re.M)) | {"--help", "--version"}
     assert complete("") == wanted, complete("")
-    for command in ("bench", "journal"):
+    for command in ("bench", "journal", "cluster"):
         parts = set(re.findall(r"^  (\w+)  ", pitline.run(command, "--help"), re.M))
         assert parts and complete(command, "") == parts, complete(command, "")
         assert parts == {words[1] for words in COMMANDS if words[0] == command}, parts

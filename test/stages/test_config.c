@@ -1,4 +1,5 @@
 /* test/stages/test_config.c - configurations, right and wrong: what is wrong is said with line and column. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -317,6 +318,158 @@ static void config_reads_keys_from_files_that_others_cannot_read(void **state)
     unlink(key_path);
 }
 
+static char key_path[32];
+
+static void make_key(const char *key)
+{
+    strcpy(key_path, "/tmp/pitline-key-XXXXXX");
+    int file = mkstemp(key_path);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, key, strlen(key)), strlen(key));
+    close(file);
+}
+
+#define CLUSTER                                                                                                        \
+    "symbols: [{name: A}]\n"                                                                                           \
+    "cluster:\n"                                                                                                       \
+    "  name: exchange\n"                                                                                               \
+    "  node: 2\n"                                                                                                      \
+    "  key_file: KEY\n"                                                                                                \
+    "  election_ms: 900\n"                                                                                             \
+    "  heartbeat_ms: 300\n"                                                                                            \
+    "  nodes:\n"                                                                                                       \
+    "    - {address: \"tcp:10.0.0.1:7500\", clients: \"tcp:10.0.0.1:7400\"}\n"                                         \
+    "    - {address: \"tcp:10.0.0.2:7500\", clients: \"tcp:10.0.0.2:7400\"}\n"                                         \
+    "    - {address: \"tcp:10.0.0.3:7500\", clients: \"tcp:10.0.0.3:7400\"}\n"
+
+/* A right cluster with one thing changed; kept until the next call. */
+static const char *cluster_with(const char *old, const char *new)
+{
+    static char text[2048];
+    char rest[2048];
+    snprintf(text, sizeof text, "%s", CLUSTER);
+    const char *const swaps[][2] = {{"KEY", key_path}, {old, new}};
+    for (size_t i = 0; i < 2; i++) {
+        char *at = strstr(text, swaps[i][0]);
+        assert_non_null(at);
+        strcpy(rest, at + strlen(swaps[i][0]));
+        snprintf(at, sizeof text - (size_t)(at - text), "%s%s", swaps[i][1], rest);
+    }
+    return text;
+}
+
+static void config_says_all_about_a_cluster(void **state)
+{
+    (void)state;
+    make_key("00112233445566778899aabbccddeeff\n");
+    struct loaded loaded = load(cluster_with("exchange", "exchange"));
+    const struct pit_cluster_config *cluster = &loaded.config.cluster;
+    assert_int_equal(cluster->node, 2);
+    assert_int_equal(cluster->nodes, 3);
+    assert_string_equal(cluster->of[3].address, "tcp:10.0.0.3:7500");
+    assert_string_equal(cluster->of[1].clients, "tcp:10.0.0.1:7400");
+    assert_int_equal(cluster->key_bytes, 16);
+    assert_int_equal(cluster->key[15], 0xff);
+    assert_int_equal(cluster->election_ms, 900);
+    assert_int_equal(cluster->heartbeat_ms, 300);
+    assert_false(cluster->begin || cluster->rejoin);
+    /* printf exchange | sha256sum */
+    static const uint8_t id[16] = {0xab, 0x27, 0xb7, 0x29, 0xd9, 0xcc, 0x4c, 0xb1,
+                                   0xc0, 0x09, 0x60, 0x70, 0x04, 0x46, 0x92, 0x41};
+    assert_memory_equal(cluster->id, id, sizeof id);
+    unload(&loaded);
+    loaded = load(cluster_with("  election_ms: 900\n  heartbeat_ms: 300\n", ""));
+    assert_int_equal(loaded.config.cluster.election_ms, PIT_CLUSTER_ELECTION_MS);
+    assert_int_equal(loaded.config.cluster.heartbeat_ms, PIT_CLUSTER_HEARTBEAT_MS);
+    unload(&loaded);
+    loaded = load(cluster_with("  election_ms: 900\n  heartbeat_ms: 300\n", "  election_ms: 90\n"));
+    assert_int_equal(loaded.config.cluster.heartbeat_ms, 30);
+    unload(&loaded);
+    loaded = load("name: alone\n");
+    assert_int_equal(loaded.config.cluster.nodes, 0);
+    unload(&loaded);
+    unlink(key_path);
+}
+
+static void config_refuses_clusters_that_cannot_be(void **state)
+{
+    (void)state;
+    make_key("00112233445566778899aabbccddeeff\n");
+    static const struct {
+        const char *old, *new;
+        unsigned line, column;
+        const char *words;
+    } bad[] = {
+        {"  name: exchange\n", "", 3, 3, "needs a name"},
+        {"exchange", "an exchange", 3, 9, "is no name"},
+        {"node: 2", "node: 0", 4, 9, "1 to 3"},
+        {"node: 2", "node: 4", 4, 9, "1 to 3"},
+        {"  node: 2\n", "", 3, 3, "which of them this one is"},
+        {"    - {address: \"tcp:10.0.0.1:7500\", clients: \"tcp:10.0.0.1:7400\"}\n", "", 9, 5, "2 nodes"},
+        {"    - {", "    - {address: \"unix:/a\", clients: \"unix:/b\"}\n    - {", 9, 5, "4 nodes"},
+        {"tcp:10.0.0.3:7500", "tcp:10.0.0.1:7500", 11, 17, "an address of node 1 already"},
+        {"tcp:10.0.0.3:7400", "tcp:10.0.0.2:7500", 11, 47, "an address of node 2 already"},
+        {"tcp:10.0.0.3:7400", "tcp:10.0.0.3:7500", 11, 47, "an address of node 3 already"},
+        {"tcp:10.0.0.2:7500", "10.0.0.2:7500", 10, 17, "10.0.0.2:7500"},
+        {"tcp:10.0.0.2:7500", "tcp:10.0.0.2:0", 10, 17, "1 to 65535"},
+        {"tcp:10.0.0.2:7500", "tcp:0.0.0.0:7500", 10, 17, "the machine's own"},
+        {"tcp:10.0.0.2:7400", "tcp:[::]:7400", 10, 47, "the machine's own"},
+        {", clients: \"tcp:10.0.0.2:7400\"", "", 10, 7, "clients, where clients do"},
+        {"election_ms: 900", "election_ms: 49", 6, 16, "50 to 60000"},
+        {"heartbeat_ms: 300", "heartbeat_ms: 301", 7, 17, "1 to 300"},
+        {"node: 2", "node: two", 4, 9, "whole number"},
+        {"node: 2", "nodule: 2", 4, 3, "there is no key 'nodule'"},
+        {"symbols: [{name: A}]\n", "name: x\n", 1, 1, "list them, alike on every node"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        refused(cluster_with(bad[i].old, bad[i].new), bad[i].line, bad[i].column, bad[i].words);
+    refused(cluster_with(key_path, "/nonexistent/key"), 5, 13, "cannot be read");
+    assert_int_equal(chmod(key_path, 0644), 0);
+    refused(cluster_with("node", "node"), 5, 13, "chmod o=");
+    unlink(key_path);
+    make_key("00112233445566778899aabbccddee\n");
+    refused(cluster_with("node", "node"), 5, 13, "not a key: 32 to 2048 hexadecimal digits");
+    unlink(key_path);
+}
+
+static void config_begins_and_rejoins_clusters_only(void **state)
+{
+    (void)state;
+    struct pit_error error = {0};
+    struct pit_config config;
+    struct pit_config_text text = {.cluster = {.rejoin = true}};
+    assert_int_equal(pit_config_build(&config, &text, NULL, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "--rejoin is for a node of a cluster"));
+    make_key("00112233445566778899aabbccddeeff\n");
+    struct pit_config_file *file = NULL;
+    write_file(cluster_with("node", "node"));
+    assert_int_equal(pit_config_read(&file, path, &error), 0);
+    text = *pit_config_text(file);
+    text.cluster.begin = true;
+    assert_int_equal(pit_config_build(&config, &text, file, &error), 0);
+    assert_true(config.cluster.begin && !config.cluster.rejoin);
+    pit_config_clear(&config);
+    pit_config_release(file);
+    unlink(key_path);
+}
+
+static void config_of_a_cluster_can_be_read_alone(void **state)
+{
+    (void)state;
+    make_key("00112233445566778899aabbccddeeff\n");
+    struct pit_error error = {0};
+    struct pit_config config;
+    struct pit_config_file *file = NULL;
+    write_file(cluster_with("symbols: [{name: A}]\n", "matchers: 0\n"));
+    assert_int_equal(pit_config_read(&file, path, &error), 0);
+    assert_int_equal(pit_config_build(&config, pit_config_text(file), file, &error), -EINVAL);
+    assert_int_equal(pit_config_build_cluster(&config, pit_config_text(file), file, &error), 0);
+    assert_int_equal(config.cluster.nodes, 3);
+    pit_config_clear(&config);
+    pit_config_release(file);
+    unlink(key_path);
+}
+
 static void config_refuses_threads_that_cannot_be(void **state)
 {
     (void)state;
@@ -383,6 +536,10 @@ int main(void)
         cmocka_unit_test(config_refuses_an_open_listener_without_keys),
         cmocka_unit_test(config_refuses_bad_accounts_and_never_shows_a_key),
         cmocka_unit_test(config_reads_keys_from_files_that_others_cannot_read),
+        cmocka_unit_test(config_says_all_about_a_cluster),
+        cmocka_unit_test(config_refuses_clusters_that_cannot_be),
+        cmocka_unit_test(config_begins_and_rejoins_clusters_only),
+        cmocka_unit_test(config_of_a_cluster_can_be_read_alone),
         cmocka_unit_test(config_refuses_threads_that_cannot_be),
         cmocka_unit_test(config_units_are_exact),
         cmocka_unit_test(config_sizes_have_binary_units),

@@ -219,6 +219,39 @@ static void snapshot_is_written_by_time_if_there_was_a_command(void **state)
     assert_true_snapshot(live.sequence);
 }
 
+static void snapshot_is_written_when_somebody_asks(void **state)
+{
+    (void)state;
+    create(100000, 0, 3, 0);
+    go_on(3000, 0);
+    work();
+    assert_int_equal(figures().written, 0);
+    pit_snapshots_ask(snapshots, live.sequence + 1); /* is not durable yet */
+    work();
+    assert_int_equal(figures().written, 0);
+    go_on(10, 0);
+    work();
+    assert_int_equal(figures().written, 1);
+    assert_int_equal(figures().sequence, live.sequence);
+    assert_true_snapshot(live.sequence);
+    const uint64_t first = live.sequence;
+    go_on(10, 0);
+    pit_snapshots_ask(snapshots, first); /* there is one */
+    work();
+    assert_int_equal(figures().written, 1);
+    pit_snapshots_ask(snapshots, live.sequence);
+    pit_snapshots_ask(snapshots, live.sequence);
+    work();
+    assert_int_equal(figures().written, 2);
+    assert_int_equal(figures().sequence, live.sequence);
+    /* It does not stand in the way of those by count, nor they in its. */
+    go_on(100000, 0);
+    pit_snapshots_ask(snapshots, live.sequence);
+    work();
+    assert_int_equal(figures().written, 4);
+    assert_true(there(100000) && there(live.sequence));
+}
+
 static void count_and_time_go_together(void **state)
 {
     (void)state;
@@ -543,6 +576,7 @@ int main(void)
         TEST(replica_that_is_far_behind_writes_the_last_multiple_only),
         TEST(nothing_that_is_not_durable_is_in_a_snapshot),
         TEST(snapshot_is_written_by_time_if_there_was_a_command),
+        TEST(snapshot_is_written_when_somebody_asks),
         TEST(count_and_time_go_together),
         TEST(only_the_newest_stay_and_others_journals_do_not_count),
         TEST(failed_write_is_told_and_the_next_is_tried_when_due),

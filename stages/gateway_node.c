@@ -1,0 +1,37 @@
+/* stages/gateway_node.c - what the gateway of a cluster's node does besides: only the node that leads has clients. */
+#include "stages/gateway_session.h"
+
+static bool is_in(const struct pit_gateway_session *session)
+{
+    return session->state == PIT_GATEWAY_TAKING || session->state == PIT_GATEWAY_WELCOMING ||
+           session->state == PIT_GATEWAY_LIVE;
+}
+
+void pit_gateway_redirect(struct pit_gateway *gateway, struct pit_gateway_session *session)
+{
+    uint64_t leader = pit_word_load_relaxed(&gateway->node->leader);
+    pit_gateway_count(&gateway->counters.redirected, 1);
+    pit_gateway_close(gateway, session, PIT_REASON_NOT_LEADER,
+                      leader <= PIT_CLUSTER_NODES_MAX ? gateway->clients[leader] : "");
+}
+
+void pit_gateway_follow_node(struct pit_gateway *gateway)
+{
+    uint64_t epoch = pit_word_load_acquire(&gateway->node->leads);
+    if (epoch == gateway->epoch)
+        return;
+    for (uint32_t i = 0; i < gateway->sessions_count && gateway->epoch; i++)
+        if (is_in(&gateway->sessions[i]))
+            pit_gateway_redirect(gateway, &gateway->sessions[i]);
+    gateway->epoch = epoch;
+    gateway->done++;
+    if (epoch == 0)
+        return;
+    pit_word_store_release(&gateway->intake_board->first, pit_ring_published(gateway->input) + 1);
+    pit_word_store_release(&gateway->intake_board->epoch, epoch);
+}
+
+bool pit_gateway_lags(const struct pit_gateway *gateway)
+{
+    return gateway->node && pit_word_load_acquire(gateway->covered) < pit_word_load_relaxed(&gateway->node->begun);
+}

@@ -1,0 +1,156 @@
+/* stages/replicator_digests.c - what the matchers of the nodes have come to at marked sequences: added up, told to the
+ * others, compared. Nodes that have done the same commands and differ are not the same machine any more. */
+#include <errno.h>
+#include <string.h>
+
+#include "journal/format.h"
+#include "stages/replicator_parts.h"
+
+/* How long a follower that differs from its leader waits for the others to tell which of the two is wrong. */
+#define DOUBT_NS UINT64_C(1000000000)
+
+static struct pit_node_digest *place(struct pit_node_digest *digests, uint64_t sequence)
+{
+    return &digests[sequence / PIT_JOURNAL_DIGEST_EVERY % PIT_REPLICATOR_DIGESTS];
+}
+
+/* A node's digest at a sequence, or NULL where it has not told any. */
+static const struct pit_node_digest *told(struct pit_replicator *replicator, uint32_t node, uint64_t sequence)
+{
+    const struct pit_node_digest *digest = place(replicator->theirs[node], sequence);
+    return digest->sequence == sequence ? digest : NULL;
+}
+
+static bool same(const struct pit_node_digest *a, const struct pit_node_digest *b)
+{
+    return a->events == b->events && a->events_count == b->events_count;
+}
+
+/* How many nodes, this one not counted, have told exactly this. */
+static uint32_t agree_with(struct pit_replicator *replicator, const struct pit_node_digest *digest)
+{
+    uint32_t count = 0;
+    for (uint32_t node = 1; node <= replicator->nodes; node++) {
+        const struct pit_node_digest *theirs = told(replicator, node, digest->sequence);
+        count += theirs && same(theirs, digest);
+    }
+    return count;
+}
+
+static void differ(struct pit_replicator *replicator, uint64_t sequence, uint32_t node, const char *who)
+{
+    pit_replicator_fail(replicator, -EUCLEAN,
+                        "this node has come to another result than %s (node %u) somewhere in the %llu commands up to "
+                        "sequence %llu, and takes no further part in the cluster. Keep its directory for looking into "
+                        "that (pitline journal diff), then let it begin again as a node that has lost its disk",
+                        who, node, (unsigned long long)PIT_JOURNAL_DIGEST_EVERY, (unsigned long long)sequence);
+}
+
+/* Compares what is known for a sequence. */
+static void compare(struct pit_replicator *replicator, uint64_t sequence)
+{
+    const struct pit_node_digest *own = place(replicator->own, sequence);
+    uint32_t majority = replicator->nodes / 2 + 1;
+    if (own->sequence != sequence)
+        return;
+    for (uint32_t node = 1; node <= replicator->nodes; node++) {
+        const struct pit_node_digest *theirs = told(replicator, node, sequence);
+        if (theirs && !same(theirs, own) && agree_with(replicator, theirs) >= majority) {
+            differ(replicator, sequence, node, "most of the others");
+            return;
+        }
+    }
+    uint32_t leader = (uint32_t)replicator->config.board->leader;
+    const struct pit_node_digest *leaders =
+        leader && leader != replicator->node ? told(replicator, leader, sequence) : NULL;
+    if (!leaders || same(leaders, own) || 1 + agree_with(replicator, own) >= majority)
+        return; /* if anybody, the leader is wrong, and it will find that out */
+    if (replicator->doubt_sequence == 0) {
+        replicator->doubt_sequence = sequence;
+        replicator->doubt_ns = replicator->clock.monotonic_ns(replicator->clock.context);
+    }
+}
+
+/* A follower that differs from its leader, and nobody has told who of the two is wrong: it is the follower that goes.
+ */
+static void doubt(struct pit_replicator *replicator)
+{
+    uint64_t sequence = replicator->doubt_sequence;
+    if (sequence == 0 || replicator->clock.monotonic_ns(replicator->clock.context) - replicator->doubt_ns < DOUBT_NS)
+        return;
+    replicator->doubt_sequence = 0;
+    uint32_t leader = (uint32_t)replicator->config.board->leader;
+    const struct pit_node_digest *own = place(replicator->own, sequence);
+    const struct pit_node_digest *leaders = told(replicator, leader, sequence);
+    bool alone = own->sequence == sequence && 1 + agree_with(replicator, own) < replicator->nodes / 2 + 1;
+    if (alone && leader != replicator->node && leaders && !same(leaders, own))
+        differ(replicator, sequence, leader, "its leader");
+}
+
+static void tell(struct pit_replicator *replicator, const struct pit_node_digest *digest)
+{
+    struct pit_node_message head = {.kind = PIT_NODE_MESSAGE_DIGEST};
+    struct iovec pieces[] = {{.iov_base = &head, .iov_len = sizeof head},
+                             {.iov_base = (void *)(uintptr_t)digest, .iov_len = sizeof *digest}};
+    const struct pit_consensus_network links = pit_peers_network(replicator->peers);
+    for (uint32_t node = 1; node <= replicator->nodes; node++)
+        if (node != replicator->node)
+            links.send(links.context, node, pieces, 2, sizeof head + sizeof *digest); /* if lost, the next one tells */
+}
+
+/* When every matcher has handed over its digest for a command, adds them up. False: not yet. */
+static bool add(struct pit_replicator *replicator)
+{
+    const struct pit_digest_note *first = NULL;
+    struct pit_digest whole = {0};
+    for (uint32_t i = 0; i < replicator->config.matchers; i++) {
+        struct pit_ring_reader *reader = &replicator->digests[i];
+        if (pit_ring_poll(reader, 1) == 0)
+            return false;
+        const struct pit_digest_note *note = pit_ring_slot(reader->ring, reader->next);
+        const struct pit_digest part = {note->events, note->events_count, note->state, note->orders};
+        pit_digest_add(&whole, &part);
+        first = first ? first : note;
+        PIT_CHECK(first->command == note->command && first->full == note->full);
+    }
+    struct pit_node_digest digest = {
+        .sequence = first->command, .events = whole.events, .events_count = whole.events_count};
+    bool full = first->full != 0;
+    for (uint32_t i = 0; i < replicator->config.matchers; i++)
+        pit_ring_release(&replicator->digests[i], 1);
+    pit_replicator_count(&replicator->counters.digests, 1);
+    if (full) {
+        replicator->final_digest = true;
+        return true;
+    }
+    *place(replicator->own, digest.sequence) = digest;
+    replicator->newest = digest;
+    tell(replicator, &digest);
+    compare(replicator, digest.sequence);
+    return true;
+}
+
+uint32_t pit_replicator_add_digests(struct pit_replicator *replicator)
+{
+    uint32_t done = 0;
+    while (!replicator->stopped && add(replicator))
+        done++;
+    doubt(replicator);
+    return done;
+}
+
+void pit_replicator_hear_digest(struct pit_replicator *replicator, uint32_t from, const void *body, size_t bytes)
+{
+    struct pit_node_digest digest;
+    if (bytes != sizeof digest)
+        return;
+    memcpy(&digest, body, sizeof digest);
+    struct pit_node_digest *known = place(replicator->theirs[from], digest.sequence);
+    if (digest.sequence == 0 || digest.sequence % PIT_JOURNAL_DIGEST_EVERY != 0 || digest.sequence < known->sequence)
+        return;
+    *known = digest;
+    const struct pit_node_digest *own = place(replicator->own, digest.sequence);
+    if (own->sequence == digest.sequence && same(own, &digest))
+        pit_replicator_count(&replicator->counters.compared, 1);
+    compare(replicator, digest.sequence);
+}
