@@ -38,6 +38,7 @@ static void open_log(struct disk *disk)
     struct pit_log_options options = {
         .directory = "log",
         .segment_bytes = PIT_JOURNAL_SEGMENT_BYTES_MIN,
+        .keep_bytes = PIT_LOG_KEEP_ALL,
         .wait = give_way,
         .wait_context = journal,
     };
