@@ -26,6 +26,10 @@ enum pit_log_kind {
     PIT_LOG_MEMBERS = 3, /* at most PIT_LOG_MEMBERS_BYTES_MAX */
 };
 
+/* In place of a vote: the node has lost its log, and does not vote before it has caught up. A vote may follow it in the
+ * same term. */
+#define PIT_LOG_REJOINING UINT64_C(255)
+
 struct pit_log_entry {
     uint64_t index; /* 1, 2, 3, ... */
     uint64_t term;
