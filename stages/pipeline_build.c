@@ -48,6 +48,10 @@ static void number_agents(struct pit_pipeline *pipeline)
         pipeline->publisher_agent = add_agent(request, "publisher", false);
     pipeline->disk_agent = add_agent(request, "journal-disk", true);
     pipeline->preparer_agent = add_agent(request, "journal-next", true);
+    if (pit_pipeline_clustered(pipeline)) {
+        pipeline->past_agent = add_agent(request, "log-past", true);
+        pipeline->transfer_agent = add_agent(request, "transfer", true);
+    }
     if (snapshots_planned(&pipeline->config)) {
         pipeline->snapshots_agent = add_agent(request, "snapshots", true);
         request->agents[pipeline->snapshots_agent].background = true;
@@ -414,6 +418,7 @@ static int make_snapshots(struct pit_pipeline *pipeline, struct pit_error *error
         .directory = pipeline->config.directory,
         .durable = &pipeline->durable,
         .control = &pipeline->control,
+        .hold = &pipeline->hold,
         .direct = pit_journal_direct(pipeline->journal),
         .begun_with = pipeline->recovered.snapshot,
         .begun_with_ns = pipeline->recovered.snapshot_ns,

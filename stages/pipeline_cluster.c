@@ -95,7 +95,9 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         .cancels_bytes = pipeline->config.cancels_bytes,
         .disk_bell = pit_runner_bell(pipeline->runner, pipeline->disk_agent),
         .log_bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
-        .keep_bytes = PIT_LOG_KEEP_ALL,
+        .past_bell = pit_runner_bell(pipeline->runner, pipeline->past_agent),
+        .keep_bytes = PIT_CONSENSUS_MEMORY_BYTES / 2,
+        .locked = true,
         .wait = wait_for_disk,
         .wait_context = pipeline,
     };
@@ -108,6 +110,11 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
     return 0;
 }
 
+static uint32_t past_work(void *state)
+{
+    return pit_log_past_work(state);
+}
+
 int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell *const *bells, uint32_t bells_count,
                                  struct pit_error *error)
 {
@@ -117,6 +124,7 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
     struct pit_replicator_config config = {
         .cluster = &pipeline->config.cluster,
         .log = pipeline->log,
+        .directory = pipeline->config.directory,
         .network = pipeline->config.network,
         .clock = pipeline->config.clock,
         .disk = pipeline->disk,
@@ -129,6 +137,9 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
         .digests = digests,
         .matchers = pipeline->config.matchers,
         .control = &pipeline->control,
+        .bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
+        .transfer_hold = &pipeline->hold,
+        .transfer_bell = pit_runner_bell(pipeline->runner, pipeline->transfer_agent),
         .bells = bells,
         .bells_count = bells_count,
         .symbols = pipeline->definitions,
@@ -140,10 +151,16 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
         .time_ns = pipeline->last_time_ns,
     };
     int code = pit_replicator_create(&pipeline->replicator, &config, error);
+    if (code == 0)
+        code = pit_pipeline_rejoined(pipeline, error);
     if (code)
         return code;
     struct pit_agent agent = pit_replicator_agent(pipeline->replicator);
+    struct pit_agent transfer = pit_transfer_disk_agent(pit_replicator_transfer(pipeline->replicator));
     pit_runner_place(pipeline->runner, pipeline->journaler_agent, &agent);
+    struct pit_agent past = {.name = "log-past", .state = pipeline->log, .do_work = past_work};
+    pit_runner_place(pipeline->runner, pipeline->transfer_agent, &transfer);
+    pit_runner_place(pipeline->runner, pipeline->past_agent, &past);
     pit_pipeline_say(pipeline, "cluster: node %u of %u, on %s", pipeline->config.cluster.node,
                      pipeline->config.cluster.nodes,
                      pipeline->config.cluster.of[pipeline->config.cluster.node].address);

@@ -370,8 +370,6 @@ static void tell(const struct pit_pipeline *pipeline)
 {
     const struct pit_pipeline_recovered *recovered = &pipeline->recovered;
     const char *directory = pipeline->config.directory;
-    if (pit_pipeline_clustered(pipeline))
-        return;
     if (pipeline->end.segments == 0) {
         pit_pipeline_say(pipeline, "journal: a new one in %s", directory);
         return;
@@ -407,24 +405,31 @@ static int name_configured(struct pit_pipeline *pipeline)
     return 0;
 }
 
+/* What is there goes into the markets. Nothing is changed but what a node of a cluster has to put in its place. */
+static int read_past(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    bool clustered = pit_pipeline_clustered(pipeline);
+    int code = clustered ? pit_pipeline_install(pipeline, error) : 0;
+    if (code == 0)
+        code = pit_pipeline_check_directory(pipeline, error);
+    if (code == 0)
+        code = pit_pipeline_markets(pipeline, error);
+    if (code == 0)
+        code = replay(pipeline, error);
+    if (code == 0 && clustered)
+        code = pit_pipeline_open_log(pipeline, error);
+    return code == -EBADMSG && clustered ? pit_pipeline_set_log_aside(pipeline, error) : code;
+}
+
 static int recover(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     pipeline->past = calloc(PIT_SYMBOLS_MAX, sizeof *pipeline->past);
     if (!pipeline->past || name_configured(pipeline) != 0)
         return pit_error_set(error, -ENOMEM, "no memory for recovery");
-    bool clustered = pit_pipeline_clustered(pipeline);
-    int code = pit_pipeline_check_directory(pipeline, error);
-    if (code)
-        return code;
-    if (clustered)
-        code = pit_pipeline_open_log(pipeline, error); /* which takes the lock */
-    else
-        code = pipeline->lock = pit_journal_lock(pipeline->disk, pipeline->config.directory, error);
-    if (code < 0)
-        return code;
-    code = pit_pipeline_markets(pipeline, error);
-    if (code == 0 && !clustered) /* the engine has the whole log in memory, and gives all of it again */
-        code = replay(pipeline, error);
+    pipeline->lock = pit_journal_lock(pipeline->disk, pipeline->config.directory, error);
+    if (pipeline->lock < 0)
+        return pipeline->lock;
+    int code = read_past(pipeline, error);
     if (code == 0)
         code = collect_definitions(pipeline, error);
     if (code)

@@ -57,6 +57,8 @@ static void received(void *argument, uint32_t from, const void *bytes, size_t co
         pit_consensus_receive(replicator->consensus, from, body, body_bytes);
     else if (head.kind == PIT_NODE_MESSAGE_DIGEST)
         pit_replicator_hear_digest(replicator, from, body, body_bytes);
+    else if (head.kind >= PIT_TRANSFER_OFFER && head.kind <= PIT_TRANSFER_REFUSED)
+        pit_transfer_receive(replicator->transfer, from, bytes, count);
 }
 
 /* What operators ask. */
@@ -216,6 +218,7 @@ static uint32_t take_part(struct pit_replicator *replicator)
     pit_peers_term(replicator->peers, state.term);
     pit_log_committed(replicator->config.log, state.committed);
     done += follow(replicator, &state);
+    done += pit_replicator_work_transfer(replicator, &state);
     return done + pit_replicator_take(replicator);
 }
 
@@ -306,6 +309,7 @@ static int open_engine(struct pit_replicator *replicator, const struct pit_clust
         .node = cluster->node,
         .nodes = cluster->nodes,
         .begin = cluster->begin,
+        .rejoin = cluster->rejoin,
         .election_ms = cluster->election_ms ? cluster->election_ms : PIT_CLUSTER_ELECTION_MS,
         .heartbeat_ms = cluster->heartbeat_ms ? cluster->heartbeat_ms : PIT_CLUSTER_HEARTBEAT_MS,
         .flight_bytes = PIT_CONSENSUS_FLIGHT_BYTES_MAX,
@@ -403,6 +407,8 @@ int pit_replicator_create(struct pit_replicator **created, const struct pit_repl
         code = open_peers(replicator, config->cluster, error);
     }
     if (code == 0)
+        code = pit_replicator_open_transfer(replicator, error);
+    if (code == 0)
         code = open_engine(replicator, config->cluster, error);
     if (code) {
         pit_replicator_destroy(replicator);
@@ -422,6 +428,7 @@ void pit_replicator_destroy(struct pit_replicator *replicator)
         pit_consensus_close(replicator->consensus);
     if (replicator->peers)
         pit_peers_close(replicator->peers);
+    pit_transfer_close(replicator->transfer);
     free(replicator->backlog);
     free(replicator->batch);
     free(replicator->defined);

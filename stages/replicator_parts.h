@@ -3,6 +3,7 @@
  *   replicator.c          the agent: links, engine, epochs, figures; create and destroy
  *   replicator_propose.c  from the intake ring to proposals
  *   replicator_deliver.c  from committed entries to the input ring
+ *   replicator_transfer.c snapshots to and from other nodes
  *   replicator_digests.c  the matchers' digests: added up, told to the others, compared
  */
 #ifndef PIT_STAGES_REPLICATOR_PARTS_H
@@ -27,6 +28,7 @@ struct pit_replicator {
     struct pit_peers *peers;
     struct pit_consensus *consensus;
     struct pit_operators operators;
+    struct pit_transfer *transfer;
     struct pit_clock clock;
     bool stopped;
     struct pit_error error; /* before the word failed */
@@ -106,6 +108,13 @@ static inline size_t pit_replicator_backlog(const struct pit_replicator *replica
 {
     return replicator->backlog_end - replicator->backlog_first;
 }
+
+/* ---- replicator_transfer.c ---- */
+
+int pit_replicator_open_transfer(struct pit_replicator *replicator, struct pit_error *error);
+
+/* Offers, asks, sends. Returns how much there was to do. */
+uint32_t pit_replicator_work_transfer(struct pit_replicator *replicator, const struct pit_consensus_state *state);
 
 /* ---- replicator_digests.c ---- */
 

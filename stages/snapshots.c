@@ -262,13 +262,21 @@ static int find_old(struct pit_snapshots *snapshots, uint64_t oldest, struct pit
     return 0;
 }
 
+/* What another node is going to need is not removed. */
+static uint64_t not_held(const struct pit_snapshots *snapshots)
+{
+    const uint64_t hold = snapshots->config.hold ? pit_sequence_load(snapshots->config.hold) : 0;
+    const bool removes = snapshots->config.plan.old_segments == PIT_OLD_SEGMENTS_REMOVE;
+    return removes && hold && hold < snapshots->old ? hold : snapshots->old;
+}
+
 /* Compresses or removes one of them. */
 static void retire_segment(struct pit_snapshots *snapshots)
 {
     struct pit_error error = {0};
     snapshots->unhurried = true;
     const int code = pit_retention_step(&snapshots->disk.disk, snapshots->config.directory,
-                                        snapshots->config.plan.old_segments, snapshots->old, &error);
+                                        snapshots->config.plan.old_segments, not_held(snapshots), &error);
     snapshots->unhurried = false;
     if (code == 1)
         set(&snapshots->figures.segments, snapshots->figures.segments + 1);
