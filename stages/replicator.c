@@ -146,6 +146,7 @@ static void show(struct pit_replicator *replicator, const struct pit_consensus_s
     struct pit_cluster_figures figures = {
         .role = (enum pit_cluster_role)state->role,
         .ready = replicator->part == PIT_REPLICATOR_LEADS,
+        .rejoining = state->rejoining,
         .node = replicator->node,
         .nodes = replicator->nodes,
         .leader = state->leader,
