@@ -161,6 +161,17 @@ void pit_peers_park(struct pit_peers *peers, uint64_t timeout_ns)
     network->poll(network->context, peers->poller, ready, (int)PIT_PEERS_STRANGERS_MAX, timeout_ns);
 }
 
+int pit_peers_watch(struct pit_peers *peers, int handle)
+{
+    const struct pit_network *network = peers->options.network;
+    return network->poller_add(network->context, peers->poller, handle);
+}
+
+int pit_peers_poller(const struct pit_peers *peers)
+{
+    return peers->poller;
+}
+
 bool pit_peers_reaches(const struct pit_peers *peers, uint32_t node)
 {
     return peers->out[node].handle >= 0 && peers->out[node].state == PIT_PEERS_TALKS;

@@ -248,9 +248,27 @@ static void park(void *state, uint64_t timeout_ns)
     pit_peers_park(replicator->peers, timeout_ns);
 }
 
+static int watch(void *state, int handle)
+{
+    struct pit_replicator *replicator = state;
+    return pit_peers_watch(replicator->peers, handle);
+}
+
+static int handle(void *state)
+{
+    struct pit_replicator *replicator = state;
+    return pit_peers_poller(replicator->peers);
+}
+
 struct pit_agent pit_replicator_agent(struct pit_replicator *replicator)
 {
-    return (struct pit_agent){.name = "replicator", .state = replicator, .do_work = do_work, .park = park};
+    return (struct pit_agent){.name = "replicator",
+                              .state = replicator,
+                              .do_work = do_work,
+                              .park = park,
+                              .watch = watch,
+                              .handle = handle,
+                              .wakes = true};
 }
 
 /* Opening. */
