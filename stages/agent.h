@@ -30,8 +30,8 @@ struct pit_agent {
      * for others. May be NULL. */
     int (*watch)(void *state, int handle);
     int (*handle)(void *state);
-    /* Its thread sleeps as soon as there is nothing to do, and is woken out of a park by its bell: for agents that wait
-     * for others on the same CPUs most of the time. */
+    /* Its thread sleeps as soon as there is nothing to do, and is woken out of a park by its bell too: for agents that
+     * mostly wait for others, which may want the same CPUs. */
     bool wakes;
 };
 

@@ -233,6 +233,14 @@ static const struct pit_agent *parking_agent(const struct thread *thread)
     return NULL;
 }
 
+static bool wakes(const struct thread *thread)
+{
+    for (uint32_t i = 0; i < thread->plan->agents_count; i++)
+        if (thread->runner->agents[thread->plan->agents[i]].agent.wakes)
+            return true;
+    return false;
+}
+
 /* Sleeps in an agent's park. */
 static void park(struct thread *thread, const struct pit_agent *parking, struct pit_wait *wait, uint64_t park_ns)
 {
@@ -251,7 +259,7 @@ static void work(struct thread *thread)
     uint64_t park_ns = PARK_NS_MIN;
     struct pit_wait wait;
     pit_wait_init(&wait, thread->plan->wait, thread->bell);
-    if (thread->wake >= 0) {
+    if (wakes(thread)) {
         wait.spins = WAKING_SPINS;
         wait.yields = 0;
     }
@@ -287,10 +295,7 @@ static uint32_t init_agents(struct thread *thread)
 static void prepare_wake(struct thread *thread)
 {
     const struct pit_agent *parking = parking_agent(thread);
-    bool wanted = false;
-    for (uint32_t i = 0; i < thread->plan->agents_count; i++)
-        wanted |= thread->runner->agents[thread->plan->agents[i]].agent.wakes;
-    if (!wanted || !parking || !parking->watch || thread->plan->wait != PIT_WAIT_SLEEP)
+    if (!wakes(thread) || !parking || !parking->watch || thread->plan->wait != PIT_WAIT_SLEEP)
         return;
     thread->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (thread->wake < 0 || parking->watch(parking->state, thread->wake) < 0) {
