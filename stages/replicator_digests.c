@@ -125,6 +125,7 @@ static bool add(struct pit_replicator *replicator)
     }
     *place(replicator->own, digest.sequence) = digest;
     replicator->newest = digest;
+    pit_replicator_count(&replicator->counters.compared, agree_with(replicator, &digest));
     tell(replicator, &digest);
     compare(replicator, digest.sequence);
     return true;
