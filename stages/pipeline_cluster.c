@@ -108,6 +108,18 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
     return 0;
 }
 
+/* An operator wants a snapshot, or to know of the newest. */
+static int answer_snapshot(void *context, bool begin, uint64_t *newest, struct pit_error *error)
+{
+    struct pit_pipeline *pipeline = context;
+    if (!pipeline->snapshots)
+        return pit_error_set(error, -ENOTSUP, "this node writes no snapshots: its configuration has none (snapshots:)");
+    if (begin)
+        pit_snapshots_ask(pipeline->snapshots, pit_sequence_load(&pipeline->durable));
+    *newest = pit_snapshots_figures(pipeline->snapshots).sequence;
+    return 0;
+}
+
 int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell *const *bells, uint32_t bells_count,
                                  struct pit_error *error)
 {
@@ -136,6 +148,8 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
         .startup = pipeline->startup,
         .startup_count = pipeline->startup_count,
         .name = pipeline->config.name,
+        .snapshot = answer_snapshot,
+        .snapshot_context = pipeline,
         .sequence = pipeline->end.sequence,
         .time_ns = pipeline->last_time_ns,
     };

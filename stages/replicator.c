@@ -78,9 +78,7 @@ static int answer_transfer(void *context, uint32_t node, struct pit_error *error
 static int answer_snapshot(void *context, bool begin, uint64_t *newest, struct pit_error *error)
 {
     const struct pit_replicator_config *config = &((struct pit_replicator *)context)->config;
-    if (config->snapshot)
-        return config->snapshot(config->snapshot_context, begin, newest, error);
-    return pit_error_set(error, -ENOTSUP, "this node writes no snapshots: its configuration has none (snapshots:)");
+    return config->snapshot(config->snapshot_context, begin, newest, error);
 }
 
 static void prepare_operators(struct pit_replicator *replicator)
