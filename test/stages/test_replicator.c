@@ -521,6 +521,73 @@ static void follower_that_differs_from_its_leader_stops_when_nobody_tells_who_is
     assert_false(pit_replicator_failed(first->replicator, NULL));
 }
 
+/* The matchers of all nodes take, while so many more commands go into the leader's ring as it lets in. */
+static void trade(struct node *first, uint64_t *client_id, uint32_t count)
+{
+    for (uint32_t i = 0; i < STEPS_MAX && count > 0; i++) {
+        for (uint32_t n = 0; n < 256 && count > 0 && pit_ring_room(first->intake, 1); n++, count--)
+            put(first, ++*client_id);
+        step();
+    }
+    assert_int_equal(count, 0);
+}
+
+static void give_space(struct node *node)
+{
+    node->disk.capacity = 0;
+    node->disk.clock_ns += UINT64_C(10000000000); /* it tries again now and then */
+}
+
+static void leader_with_a_full_disk_says_so_and_goes_on_when_there_is_space(void **state)
+{
+    (void)state;
+    open_all();
+    struct node *first = await_leader();
+    uint64_t client_id = 0;
+    see_epoch(first);
+    trade(first, &client_id, 1000);
+    await_taken(2 + client_id);
+    assert_int_equal(pit_sequence_load(&first->room), PIT_INTAKE_ALL);
+    first->disk.capacity = memory_disk_used(&first->disk) + 4096;
+    while (pit_sequence_load(&first->room) == PIT_INTAKE_ALL && client_id < 200000)
+        trade(first, &client_id, 1000);
+    assert_int_not_equal(pit_sequence_load(&first->room), PIT_INTAKE_ALL);
+    steps(2000);
+    assert_ptr_equal(leader(), first); /* what it can do for its clients, it still does */
+    assert_false(pit_replicator_failed(first->replicator, NULL));
+    give_space(first);
+    await_taken(2 + client_id);
+    assert_int_equal(pit_sequence_load(&first->room), PIT_INTAKE_ALL);
+    trade(first, &client_id, 1000);
+    await_taken(2 + client_id);
+    assert_same();
+}
+
+static void follower_with_a_full_disk_holds_nobody_up_and_catches_up(void **state)
+{
+    (void)state;
+    open_all();
+    struct node *first = await_leader(), *full = other_than(first);
+    uint64_t client_id = 0;
+    see_epoch(first);
+    trade(first, &client_id, 1000);
+    await_taken(2 + client_id);
+    full->disk.capacity = memory_disk_used(&full->disk) + 4096;
+    full->unread = true;              /* it is not waited for below */
+    trade(first, &client_id, 160000); /* more than its prepared segments have room for */
+    await_taken(2 + client_id);
+    assert_ptr_equal(leader(), first);
+    assert_true(pit_journal_short_of_space(pit_log_journal(full->log)));
+    struct pit_cluster_figures figures, others;
+    pit_replicator_figures(full->replicator, &figures);
+    pit_replicator_figures(first->replicator, &others);
+    assert_true(figures.durable < others.committed);
+    give_space(full);
+    full->unread = false;
+    await_taken(2 + client_id);
+    assert_same();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +599,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(slow_matchers_hold_up_their_own_node_alone, prepare, tidy),
         cmocka_unit_test_setup_teardown(leader_defines_the_price_band_that_its_configuration_has, prepare, tidy),
         cmocka_unit_test_setup_teardown(drain_ends_with_everything_that_was_taken, prepare, tidy),
+        cmocka_unit_test_setup_teardown(leader_with_a_full_disk_says_so_and_goes_on_when_there_is_space, prepare, tidy),
+        cmocka_unit_test_setup_teardown(follower_with_a_full_disk_holds_nobody_up_and_catches_up, prepare, tidy),
         cmocka_unit_test_setup_teardown(equal_digests_are_no_news, prepare, tidy),
         cmocka_unit_test_setup_teardown(node_that_differs_stops_and_says_where, prepare, tidy),
         cmocka_unit_test_setup_teardown(follower_that_differs_from_its_leader_stops_when_nobody_tells_who_is_wrong,
