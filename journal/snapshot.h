@@ -30,7 +30,7 @@
 struct pit_snapshot_header {
     uint8_t journal_id[16];
     uint64_t sequence; /* of the last command that is in it, 1 .. */
-    uint64_t block;    /* of the journal, that holds this command */
+    uint64_t block;    /* of the journal, that holds this command; 0 = not known: it may be the one before the first */
     uint64_t time_ns;  /* of this command */
     uint64_t command;  /* pit_snapshot_command_digest of it */
     uint64_t created_ns;

@@ -220,7 +220,7 @@ static int read_head(struct reader *reader)
         cursor->bad = true;
     take_bytes(cursor, header->journal_id, sizeof header->journal_id);
     header->sequence = take(cursor, 1, UINT64_MAX);
-    header->block = take(cursor, 1, UINT64_MAX);
+    header->block = take(cursor, 0, UINT64_MAX);
     header->time_ns = take(cursor, 0, UINT64_MAX);
     header->command = take(cursor, 0, UINT64_MAX);
     header->created_ns = take(cursor, 0, UINT64_MAX);

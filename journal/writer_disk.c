@@ -140,6 +140,8 @@ static int write_block(struct pit_journal *journal, struct pit_journal_block_hea
         if (result < 0)
             return result;
     }
+    PIT_CHECK(!journal->options.lead || journal->offset != PIT_JOURNAL_PAGE_BYTES ||
+              pit_journal_block_sort((const uint8_t *)block) == PIT_JOURNAL_SORT_LOG);
     *step = (struct step){.what = "a write", .again = true};
     int result = pit_journal_put(&journal->files, journal->file, block, bytes, journal->offset);
     if (result < 0)

@@ -130,7 +130,7 @@ static int pass_over(struct pit_follower *follower, const struct pit_command *co
         return 0;
     settle_position(follower);
     if (command->sequence != follower->from || follower->position.command != follower->from_command ||
-        follower->record.block != follower->from_block)
+        (follower->from_block && follower->record.block != follower->from_block))
         return pit_error_set(error, -ESTALE,
                              "the snapshot of sequence %lu is not of this journal: the command with this sequence is "
                              "another one",
@@ -212,6 +212,13 @@ int pit_follower_open(struct pit_follower **result, const struct pit_disk *disk,
         follower->from_block = from->block;
         follower->from_command = from->command;
         follower->position = *from;
+        uint64_t block, first_sequence;
+        pit_journal_reader_beginning(follower->reader, &block, &first_sequence);
+        if (from->block == 0 && first_sequence == from->sequence + 1) {
+            follower->from = 0; /* the journal begins right after it */
+            if (from->sequence % PIT_JOURNAL_DIGEST_EVERY == 0)
+                note_digest(follower, from->sequence);
+        }
     }
     const uint64_t first = 1 + pit_market_event_digest(market).events_count;
     follower->counted = first;

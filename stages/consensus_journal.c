@@ -1,7 +1,5 @@
 #include "stages/consensus_journal.h"
 
-#include <errno.h>
-
 #include "ring/check.h"
 
 _Static_assert((int)PIT_LOG_COMMANDS == (int)PIT_CONSENSUS_COMMANDS &&
@@ -15,17 +13,22 @@ struct each {
     void *argument;
 };
 
-static int told(void *argument, const struct pit_log_entry *entry)
+static struct pit_consensus_entry ours(const struct pit_log_entry *entry)
 {
-    const struct each *each = argument;
-    struct pit_consensus_entry ours = {
+    return (struct pit_consensus_entry){
         .index = entry->index,
         .term = entry->term,
         .kind = entry->kind,
         .bytes = entry->bytes,
         .payload = entry->payload,
     };
-    return each->each(each->argument, &ours);
+}
+
+static int told(void *argument, const struct pit_log_entry *entry)
+{
+    const struct each *each = argument;
+    const struct pit_consensus_entry told = ours(entry);
+    return each->each(each->argument, &told);
 }
 
 static struct pit_log_entry theirs(const struct pit_consensus_entry *entry)
@@ -44,14 +47,18 @@ static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consen
                 struct pit_error *error)
 {
     (void)error;
-    *base = (struct pit_consensus_base){0};
-    struct each ours = {.each = each, .argument = argument};
-    return pit_log_load(context, term, vote, told, &ours);
+    struct each caller = {.each = each, .argument = argument};
+    struct pit_log_base from;
+    int code = pit_log_load(context, term, vote, &from, told, &caller);
+    *base = (struct pit_consensus_base){.index = from.index, .term = from.term};
+    return code;
 }
 
-static int begin(void *context, uint64_t term, const struct pit_consensus_entry *first)
+static int begin(void *context, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first)
 {
     struct pit_log_entry entry = theirs(first);
+    if (vote != 0)
+        return -EINVAL;
     return pit_log_begin(context, term, &entry);
 }
 
@@ -62,11 +69,11 @@ static int keep_vote(void *context, uint64_t term, uint64_t vote)
 
 static int append(void *context, uint64_t ticket, const struct pit_consensus_entry *entries, uint32_t count)
 {
-    struct pit_log_entry ours[PIT_CONSENSUS_ENTRIES_MAX];
+    struct pit_log_entry given[PIT_CONSENSUS_ENTRIES_MAX];
     PIT_CHECK(count <= PIT_CONSENSUS_ENTRIES_MAX);
     for (uint32_t i = 0; i < count; i++)
-        ours[i] = theirs(&entries[i]);
-    return pit_log_append(context, ticket, ours, count);
+        given[i] = theirs(&entries[i]);
+    return pit_log_append(context, ticket, given, count);
 }
 
 static int truncate_log(void *context, uint64_t ticket, uint64_t index)
@@ -82,8 +89,13 @@ static int64_t durable(void *context)
 static int32_t read_entries(void *context, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
                             uint64_t *before_term)
 {
-    (void)context, (void)index, (void)entries, (void)max, (void)before_term;
-    return -ENODATA;
+    struct pit_log_entry got[PIT_CONSENSUS_ENTRIES_MAX];
+    if (max > PIT_CONSENSUS_ENTRIES_MAX)
+        max = PIT_CONSENSUS_ENTRIES_MAX;
+    const int count = pit_log_read(context, index, got, max, before_term);
+    for (int i = 0; i < count; i++)
+        entries[i] = ours(&got[i]);
+    return count;
 }
 
 struct pit_consensus_storage pit_consensus_journal(struct pit_log *log)

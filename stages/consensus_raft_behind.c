@@ -102,13 +102,14 @@ static uint32_t send_from(struct pit_consensus *consensus, uint32_t node, uint64
     return (uint32_t)sent;
 }
 
-/* One request is under way until it is known where the two logs meet; then as many as may be. */
+/* One request is under way until it is known where the two logs meet, and after a refusal (of one that came out of
+ * order); then as many as may be. */
 static uint32_t send_node(struct pit_consensus *consensus, uint32_t node)
 {
     const struct raft_progress *progress = pit_raft_progress(consensus, node);
     uint64_t last = 0, next = progress->next_index;
     if (pit_raft_network_under_way(consensus, node, &last)) {
-        if (progress->match_index + 1 != progress->next_index)
+        if (consensus->peers[node].careful || progress->match_index + 1 != progress->next_index)
             return 0;
         next = last + 1 > next ? last + 1 : next;
     }

@@ -47,10 +47,9 @@ static bool first_record(const struct pit_pipeline *pipeline, bool *of_log)
     struct pit_journal_reader *reader;
     struct pit_journal_record record;
     struct pit_error unread;
-    if (pit_journal_reader_open_at(&reader, pipeline->disk, pipeline->config.directory, PIT_JOURNAL_FROM_THERE,
-                                   &unread) != 0)
+    if (pit_journal_reader_open_log(&reader, pipeline->disk, pipeline->config.directory, PIT_JOURNAL_FROM_THERE,
+                                    &unread) != 0)
         return false; /* none, or one whose reading tells what is wrong with it */
-    pit_journal_reader_take_log(reader);
     bool any = pit_journal_reader_next(reader, &record, &unread) == 1;
     *of_log = any && pit_journal_record_of_log(record.kind);
     pit_journal_reader_close(reader);
@@ -95,7 +94,8 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         .reserve_bytes = pipeline->config.reserve_bytes,
         .cancels_bytes = pipeline->config.cancels_bytes,
         .disk_bell = pit_runner_bell(pipeline->runner, pipeline->disk_agent),
-        .bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
+        .log_bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
+        .keep_bytes = PIT_LOG_KEEP_ALL,
         .wait = wait_for_disk,
         .wait_context = pipeline,
     };

@@ -202,6 +202,7 @@ static int replay_tail(struct recovery *recovery, struct pit_replay_result *resu
         .from = recovery->from.sequence,
         .from_command = recovery->from.command,
         .from_block = recovery->from.block,
+        .from_time_ns = recovery->from.time_ns,
         .verify = recovery->from.sequence != 0,
         .event = on_event,
         .event_context = recovery,

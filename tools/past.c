@@ -120,6 +120,7 @@ int pit_past_replay(struct pit_past *past, const char *directory, struct pit_rep
         options->from = past->from.sequence;
         options->from_command = past->from.command;
         options->from_block = past->from.block;
+        options->from_time_ns = past->from.time_ns;
         if (past->begun)
             past->begun(past->begun_context);
         code = pit_replay(pit_disk_machine(), directory, options, result, error);

@@ -38,6 +38,7 @@ static void open_log(struct disk *disk)
     struct pit_log_options options = {
         .directory = "log",
         .segment_bytes = PIT_JOURNAL_SEGMENT_BYTES_MIN,
+        .keep_bytes = PIT_LOG_KEEP_ALL,
         .wait = give_way,
         .wait_context = journal,
     };
@@ -99,10 +100,10 @@ int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote, struct 
     return storage->load(storage->context, term, vote, base, each, argument, error);
 }
 
-int disk_journal_begin(struct disk *disk, uint64_t term, const struct pit_consensus_entry *first)
+int disk_journal_begin(struct disk *disk, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first)
 {
     const struct pit_consensus_storage *storage = &disk->journal->storage;
-    return outcome(disk, storage->begin(storage->context, term, first));
+    return outcome(disk, storage->begin(storage->context, term, vote, first));
 }
 
 int disk_journal_keep_vote(struct disk *disk, uint64_t term, uint64_t vote)

@@ -189,7 +189,8 @@ static void open_seat(struct seat *seat, bool begin)
     store(&seat->stop, 0);
     store(&seat->delivered, 0);
     snprintf(place, sizeof place, "%s/%u", root, seat->number);
-    struct pit_log_options log = {.directory = place, .segment_bytes = UINT64_C(16) << 20, .wait = doze};
+    struct pit_log_options log = {
+        .directory = place, .segment_bytes = UINT64_C(16) << 20, .keep_bytes = PIT_LOG_KEEP_ALL, .wait = doze};
     if (pit_log_open(&seat->log, pit_disk_machine(), &log, &error) != 0)
         fail("log", &error);
     struct pit_peers_options peers = {

@@ -9,7 +9,7 @@
 #include "ring/check.h"
 
 struct letter {
-    uint32_t from;
+    uint32_t from, life;
     size_t bytes;
     uint8_t text[];
 };
@@ -122,7 +122,9 @@ static void arrive(struct world *world, struct event *event)
 {
     struct node *node = &world->node[event->node];
     struct letter *letter = event->letter;
-    if (node->consensus && !world->cut[letter->from][node->number]) {
+    uint32_t *heard = &node->heard[letter->from];
+    if (node->consensus && !world->cut[letter->from][node->number] && letter->life >= *heard) {
+        *heard = letter->life; /* the connection of an older life is closed now */
         world_note(world, letter->from << 8 | letter->bytes << 16);
         pit_consensus_receive(node->consensus, letter->from, letter->text, letter->bytes);
         node_attend(node);
@@ -144,6 +146,7 @@ bool world_send(void *context, uint32_t to, const struct iovec *pieces, uint32_t
         struct letter *letter = malloc(sizeof *letter + bytes);
         PIT_CHECK(letter);
         letter->from = node->number;
+        letter->life = node->life;
         letter->bytes = 0;
         for (uint32_t k = 0; k < count; k++) {
             memcpy(letter->text + letter->bytes, pieces[k].iov_base, pieces[k].iov_len);
