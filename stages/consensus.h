@@ -150,11 +150,12 @@ struct pit_consensus_state {
     bool ready;      /* leads, and has committed everything its predecessors may have: proposals are taken */
     uint32_t leader; /* 0 = not known */
     uint64_t term;
-    uint64_t last;           /* index of the last entry in the log */
-    uint64_t durable;        /* of the last known to be on this node's disk */
-    uint64_t committed;      /* of the last known to be committed */
-    bool rejoining;          /* follows, but neither votes nor counts: options.rejoin */
-    uint64_t memory_bytes;   /* of entries in memory, committed or not */
+    uint64_t last;                                 /* index of the last entry in the log */
+    uint64_t durable;                              /* of the last known to be on this node's disk */
+    uint64_t committed;                            /* of the last known to be committed */
+    uint64_t matched[PIT_CONSENSUS_NODES_MAX + 1]; /* leader: of each other node, up to which its log is as ours */
+    bool rejoining;                                /* follows, but neither votes nor counts: options.rejoin */
+    uint64_t memory_bytes;                         /* of entries in memory, committed or not */
     uint32_t needs_snapshot; /* leader: bits (1 << node) of nodes that need entries which the disk has no more */
     /* Counters since open. */
     uint64_t refused;   /* messages that no right node sends: each was dropped */

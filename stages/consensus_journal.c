@@ -1,5 +1,7 @@
 #include "stages/consensus_journal.h"
 
+#include <errno.h>
+
 #include "ring/check.h"
 
 _Static_assert((int)PIT_LOG_COMMANDS == (int)PIT_CONSENSUS_COMMANDS &&

@@ -8,6 +8,8 @@
 #include "stages/pipeline_parts.h"
 
 #define WAIT_NS 20000
+#define KEEP_BYTES (UINT64_C(2) << 20) /* of committed entries that the engine begins with: for nodes a little behind  \
+                                        */
 
 bool pit_pipeline_clustered(const struct pit_pipeline *pipeline)
 {
@@ -95,7 +97,8 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         .cancels_bytes = pipeline->config.cancels_bytes,
         .disk_bell = pit_runner_bell(pipeline->runner, pipeline->disk_agent),
         .log_bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
-        .keep_bytes = PIT_LOG_KEEP_ALL,
+        .past_bell = pit_runner_bell(pipeline->runner, pipeline->past_agent),
+        .keep_bytes = KEEP_BYTES,
         .wait = wait_for_disk,
         .wait_context = pipeline,
     };
@@ -118,6 +121,12 @@ static int answer_snapshot(void *context, bool begin, uint64_t *newest, struct p
         pit_snapshots_ask(pipeline->snapshots, pit_sequence_load(&pipeline->durable));
     *newest = pit_snapshots_figures(pipeline->snapshots).sequence;
     return 0;
+}
+
+/* Reads for nodes that are behind; blocks in the kernel. */
+static uint32_t past_work(void *state)
+{
+    return pit_log_past_work(state);
 }
 
 int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell *const *bells, uint32_t bells_count,
@@ -157,7 +166,9 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
     if (code)
         return code;
     struct pit_agent agent = pit_replicator_agent(pipeline->replicator);
+    struct pit_agent past = {.name = "log-past", .state = pipeline->log, .do_work = past_work, .wakes = true};
     pit_runner_place(pipeline->runner, pipeline->journaler_agent, &agent);
+    pit_runner_place(pipeline->runner, pipeline->past_agent, &past);
     pit_pipeline_say(pipeline, "cluster: node %u of %u, on %s", pipeline->config.cluster.node,
                      pipeline->config.cluster.nodes,
                      pipeline->config.cluster.of[pipeline->config.cluster.node].address);

@@ -370,9 +370,7 @@ static void tell(const struct pit_pipeline *pipeline)
 {
     const struct pit_pipeline_recovered *recovered = &pipeline->recovered;
     const char *directory = pipeline->config.directory;
-    if (pit_pipeline_clustered(pipeline))
-        return;
-    if (pipeline->end.segments == 0) {
+    if (pipeline->end.segments == 0 || (pit_pipeline_clustered(pipeline) && pipeline->end.sequence == 0)) {
         pit_pipeline_say(pipeline, "journal: a new one in %s", directory);
         return;
     }
@@ -423,7 +421,7 @@ static int recover(struct pit_pipeline *pipeline, struct pit_error *error)
     if (code < 0)
         return code;
     code = pit_pipeline_markets(pipeline, error);
-    if (code == 0 && !clustered) /* the engine has the whole log in memory, and gives all of it again */
+    if (code == 0) /* in a cluster: what is known to be committed */
         code = replay(pipeline, error);
     if (code == 0)
         code = collect_definitions(pipeline, error);

@@ -10,6 +10,7 @@
 #define RECONNECT_MS 50u
 #define PROVE_MS 2000u
 #define STALL_MS 2000u
+#define QUIET_NS UINT64_C(100000000) /* without an entry: what is committed is written */
 #define QUEUE_BYTES (UINT64_C(16) << 20)
 #define UNANSWERED_BYTES ((uint64_t)PIT_REPLICATOR_FLIGHT * PIT_REPLICATOR_BATCH_BYTES)
 
@@ -160,6 +161,7 @@ static void show(struct pit_replicator *replicator, const struct pit_consensus_s
     for (uint32_t node = 1; node <= replicator->nodes; node++) {
         figures.peers[node].reached = node != replicator->node && pit_peers_reaches(replicator->peers, node);
         figures.peers[node].heard_ns = replicator->heard_ns[node];
+        figures.peers[node].matched = state->matched[node];
     }
     uint64_t words[sizeof figures / sizeof(uint64_t)];
     memcpy(words, &figures, sizeof figures);
@@ -196,6 +198,20 @@ static uint32_t finish(struct pit_replicator *replicator)
     return 1;
 }
 
+/* What is committed is written with what comes next. When nothing comes, it is written after a while, so that those who
+ * read the log, and the next start, know. */
+static void learn_committed(struct pit_replicator *replicator, uint64_t committed)
+{
+    pit_log_committed(replicator->config.log, committed);
+    if (committed != replicator->committed) {
+        replicator->committed = committed;
+        replicator->committed_ns = replicator->now_ns;
+        replicator->committed_told = false;
+    } else if (!replicator->committed_told && replicator->now_ns - replicator->committed_ns >= QUIET_NS) {
+        replicator->committed_told = pit_log_tell_committed(replicator->config.log);
+    }
+}
+
 /* Hears the others and the disk, and goes on. */
 static uint32_t take_part(struct pit_replicator *replicator)
 {
@@ -212,7 +228,7 @@ static uint32_t take_part(struct pit_replicator *replicator)
         return 1;
     struct pit_consensus_state state = pit_consensus_state(replicator->consensus);
     pit_peers_term(replicator->peers, state.term);
-    pit_log_committed(replicator->config.log, state.committed);
+    learn_committed(replicator, state.committed);
     done += follow(replicator, &state);
     return done + pit_replicator_take(replicator);
 }
@@ -322,6 +338,7 @@ static int open_engine(struct pit_replicator *replicator, const struct pit_clust
         .node = cluster->node,
         .nodes = cluster->nodes,
         .begin = cluster->begin,
+        .rejoin = cluster->rejoin,
         .election_ms = cluster->election_ms ? cluster->election_ms : PIT_CLUSTER_ELECTION_MS,
         .heartbeat_ms = cluster->heartbeat_ms ? cluster->heartbeat_ms : PIT_CLUSTER_HEARTBEAT_MS,
         .flight_bytes = PIT_CONSENSUS_FLIGHT_BYTES_MAX,
