@@ -163,7 +163,7 @@ static const char *vote(struct pit_log_image *image, uint64_t term, uint64_t nod
 {
     if (term < image->term)
         return "the term falls";
-    if (term == image->term && image->vote != 0 && node != image->vote)
+    if (term == image->term && image->vote != 0 && image->vote != PIT_LOG_REJOINING && node != image->vote)
         return "there are two votes in one term";
     image->term = term;
     image->vote = node;

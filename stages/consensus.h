@@ -66,10 +66,10 @@ struct pit_consensus_base {
  * nothing to anybody any more. */
 struct pit_consensus_storage {
     void *context;
-    /* Tells what is on disk: the term, the vote in it as keep_vote got it (0 = for nobody), the base, and each entry
-     * after the base, in order. Entries up to the base are not told: they are known to be committed, and either on this
-     * disk, or in what the state machine was started from. each returns 0, or an error that load must return. An empty
-     * log: term 0, no base and no entries. */
+    /* Tells what is on disk: the term, the vote in it as keep_vote got it (0 = for nobody), the base, and then each
+     * entry after the base, in order. Entries up to the base are not told: they are known to be committed, and either
+     * on this disk, or in what the state machine was started from. each returns 0, or an error that load must return.
+     * An empty log: term 0, no base and no entries. */
     int (*load)(void *context, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                 int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                 struct pit_error *error);
@@ -87,8 +87,8 @@ struct pit_consensus_storage {
     int64_t (*durable)(void *context);
     /* Committed entries from the disk, from index on, for a node that is behind. More than 0: so many of them (at most
      * max, and no more than is easily held) are in entries, payloads valid until the next call of read; *before_term is
-     * the term of entry index - 1, 0 for index 1. 0: they are being read, ask again. -ENODATA: the log begins after
-     * index now. Other errors are final. */
+     * the term of entry index - 1, 0 for index 1. 0: they are being read, ask again. Negative: -ENODATA, the log begins
+     * after index now, or another error, they cannot be read. That is tried again, and the node needs a snapshot. */
     int32_t (*read)(void *context, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
                     uint64_t *before_term);
 };

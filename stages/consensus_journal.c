@@ -8,11 +8,14 @@ _Static_assert((int)PIT_LOG_COMMANDS == (int)PIT_CONSENSUS_COMMANDS &&
                    (int)PIT_LOG_BARRIER == (int)PIT_CONSENSUS_BARRIER &&
                    (int)PIT_LOG_MEMBERS == (int)PIT_CONSENSUS_MEMBERS,
                "kinds of entries have the same numbers");
+_Static_assert(PIT_LOG_REJOINING == PIT_CONSENSUS_REJOINING, "votes have the same numbers");
 _Static_assert(PIT_LOG_ENTRY_BYTES_MAX == PIT_CONSENSUS_ENTRY_BYTES_MAX, "an entry fits into the journal");
 
 struct each {
     int (*each)(void *argument, const struct pit_consensus_entry *entry);
     void *argument;
+    const struct pit_log_base *from;
+    struct pit_consensus_base *base;
 };
 
 static struct pit_consensus_entry ours(const struct pit_log_entry *entry)
@@ -30,6 +33,7 @@ static int told(void *argument, const struct pit_log_entry *entry)
 {
     const struct each *each = argument;
     const struct pit_consensus_entry told = ours(entry);
+    *each->base = (struct pit_consensus_base){.index = each->from->index, .term = each->from->term};
     return each->each(each->argument, &told);
 }
 
@@ -49,8 +53,8 @@ static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consen
                 struct pit_error *error)
 {
     (void)error;
-    struct each caller = {.each = each, .argument = argument};
-    struct pit_log_base from;
+    struct pit_log_base from = {0};
+    struct each caller = {.each = each, .argument = argument, .from = &from, .base = base};
     int code = pit_log_load(context, term, vote, &from, told, &caller);
     *base = (struct pit_consensus_base){.index = from.index, .term = from.term};
     return code;
@@ -59,9 +63,7 @@ static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consen
 static int begin(void *context, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first)
 {
     struct pit_log_entry entry = theirs(first);
-    if (vote != 0)
-        return -EINVAL;
-    return pit_log_begin(context, term, &entry);
+    return pit_log_begin(context, term, vote, &entry);
 }
 
 static int keep_vote(void *context, uint64_t term, uint64_t vote)
