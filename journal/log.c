@@ -463,9 +463,9 @@ static int read_again(struct pit_log *log)
     return pit_log_image_open(&log->image, log->disk, log->options.directory, log->options.keep_bytes, &end, NULL);
 }
 
-int pit_log_begin(struct pit_log *log, uint64_t term, const struct pit_log_entry *first)
+int pit_log_begin(struct pit_log *log, uint64_t term, uint64_t vote, const struct pit_log_entry *first)
 {
-    struct waiting waiting = {.record = {.kind = PIT_JOURNAL_LOG_VOTE, .term = term}};
+    struct waiting waiting = {.record = {.kind = PIT_JOURNAL_LOG_VOTE, .term = term, .index = vote}};
     PIT_CHECK(log->last == 0 && !log->changed);
     if (first->kind != PIT_LOG_MEMBERS)
         return -EINVAL;

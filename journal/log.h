@@ -18,6 +18,7 @@
 #include "journal/writer.h"
 
 #define PIT_LOG_ENTRY_BYTES_MAX (512u << 10)
+#define PIT_LOG_REJOINING UINT64_C(255) /* a vote for nobody, which another in the same term may follow */
 #define PIT_LOG_MEMBERS_BYTES_MAX 4096u
 
 enum pit_log_kind {
@@ -86,7 +87,7 @@ const void *pit_log_members(const struct pit_log *log, uint32_t *bytes);
 
 /* Begins a new log with its first entry, PIT_LOG_MEMBERS. 0; -EINVAL, -ENOMEM; the journal's errno. Durable when it
  * returns. Assumes that the log is empty. */
-int pit_log_begin(struct pit_log *log, uint64_t term, const struct pit_log_entry *first);
+int pit_log_begin(struct pit_log *log, uint64_t term, uint64_t vote, const struct pit_log_entry *first);
 
 /* Begins a new log after an entry that is committed and not in it, for a snapshot stands for what is before. The next
  * command has first_sequence; term is at least base's; members as pit_log_members gives them. As above; -EEXIST: the

@@ -66,10 +66,10 @@ struct pit_consensus_base {
  * nothing to anybody any more. */
 struct pit_consensus_storage {
     void *context;
-    /* Tells what is on disk: the term, the vote in it as keep_vote got it (0 = for nobody), the base, and each entry
-     * after the base, in order. Entries up to the base are not told: they are known to be committed, and either on this
-     * disk, or in what the state machine was started from. each returns 0, or an error that load must return. An empty
-     * log: term 0, no base and no entries. */
+    /* Tells what is on disk: the term, the vote in it as keep_vote got it (0 = for nobody), the base, and then each
+     * entry after the base, in order. Entries up to the base are not told: they are known to be committed, and either
+     * on this disk, or in what the state machine was started from. each returns 0, or an error that load must return.
+     * An empty log: term 0, no base and no entries. */
     int (*load)(void *context, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                 int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                 struct pit_error *error);
@@ -87,8 +87,8 @@ struct pit_consensus_storage {
     int64_t (*durable)(void *context);
     /* Committed entries from the disk, from index on, for a node that is behind. More than 0: so many of them (at most
      * max, and no more than is easily held) are in entries, payloads valid until the next call of read; *before_term is
-     * the term of entry index - 1, 0 for index 1. 0: they are being read, ask again. -ENODATA: the log begins after
-     * index now. Other errors are final. */
+     * the term of entry index - 1, 0 for index 1. 0: they are being read, ask again. Negative: -ENODATA, the log begins
+     * after index now, or another error, they cannot be read. That is tried again, and the node needs a snapshot. */
     int32_t (*read)(void *context, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
                     uint64_t *before_term);
 };
@@ -150,11 +150,12 @@ struct pit_consensus_state {
     bool ready;      /* leads, and has committed everything its predecessors may have: proposals are taken */
     uint32_t leader; /* 0 = not known */
     uint64_t term;
-    uint64_t last;           /* index of the last entry in the log */
-    uint64_t durable;        /* of the last known to be on this node's disk */
-    uint64_t committed;      /* of the last known to be committed */
-    bool rejoining;          /* follows, but neither votes nor counts: options.rejoin */
-    uint64_t memory_bytes;   /* of entries in memory, committed or not */
+    uint64_t last;                                 /* index of the last entry in the log */
+    uint64_t durable;                              /* of the last known to be on this node's disk */
+    uint64_t committed;                            /* of the last known to be committed */
+    uint64_t matched[PIT_CONSENSUS_NODES_MAX + 1]; /* leader: of each other node, up to which its log is as ours */
+    bool rejoining;                                /* follows, but neither votes nor counts: options.rejoin */
+    uint64_t memory_bytes;                         /* of entries in memory, committed or not */
     uint32_t needs_snapshot; /* leader: bits (1 << node) of nodes that need entries which the disk has no more */
     /* Counters since open. */
     uint64_t refused;   /* messages that no right node sends: each was dropped */

@@ -8,14 +8,14 @@ _Static_assert((int)PIT_LOG_COMMANDS == (int)PIT_CONSENSUS_COMMANDS &&
                    (int)PIT_LOG_BARRIER == (int)PIT_CONSENSUS_BARRIER &&
                    (int)PIT_LOG_MEMBERS == (int)PIT_CONSENSUS_MEMBERS,
                "kinds of entries have the same numbers");
-_Static_assert(PIT_LOG_REJOINING == PIT_CONSENSUS_REJOINING, "and so has what stands in place of a vote");
+_Static_assert(PIT_LOG_REJOINING == PIT_CONSENSUS_REJOINING, "votes have the same numbers");
 _Static_assert(PIT_LOG_ENTRY_BYTES_MAX == PIT_CONSENSUS_ENTRY_BYTES_MAX, "an entry fits into the journal");
 
 struct each {
     int (*each)(void *argument, const struct pit_consensus_entry *entry);
     void *argument;
-    struct pit_log_base from;
-    struct pit_consensus_base *base; /* told before the first entry */
+    const struct pit_log_base *from;
+    struct pit_consensus_base *base;
 };
 
 static struct pit_consensus_entry ours(const struct pit_log_entry *entry)
@@ -32,8 +32,8 @@ static struct pit_consensus_entry ours(const struct pit_log_entry *entry)
 static int told(void *argument, const struct pit_log_entry *entry)
 {
     const struct each *each = argument;
-    *each->base = (struct pit_consensus_base){.index = each->from.index, .term = each->from.term};
     const struct pit_consensus_entry told = ours(entry);
+    *each->base = (struct pit_consensus_base){.index = each->from->index, .term = each->from->term};
     return each->each(each->argument, &told);
 }
 
@@ -53,20 +53,17 @@ static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consen
                 struct pit_error *error)
 {
     (void)error;
-    struct each caller = {.each = each, .argument = argument, .base = base};
-    int code = pit_log_load(context, term, vote, &caller.from, told, &caller);
-    *base = (struct pit_consensus_base){.index = caller.from.index, .term = caller.from.term};
+    struct pit_log_base from = {0};
+    struct each caller = {.each = each, .argument = argument, .from = &from, .base = base};
+    int code = pit_log_load(context, term, vote, &from, told, &caller);
+    *base = (struct pit_consensus_base){.index = from.index, .term = from.term};
     return code;
 }
 
 static int begin(void *context, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first)
 {
     struct pit_log_entry entry = theirs(first);
-    if (vote == 0)
-        return pit_log_begin(context, term, &entry);
-    /* In one write with the vote: the first entry, which every node has, is where the log goes on from. */
-    struct pit_log_base base = {.index = first->index, .term = first->term};
-    return pit_log_begin_at(context, term, vote, base, 1, first->payload, first->bytes);
+    return pit_log_begin(context, term, vote, &entry);
 }
 
 static int keep_vote(void *context, uint64_t term, uint64_t vote)

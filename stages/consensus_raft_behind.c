@@ -82,11 +82,8 @@ static uint32_t send_from(struct pit_consensus *consensus, uint32_t node, uint64
     if (most > PIT_CONSENSUS_ENTRIES_MAX)
         most = PIT_CONSENSUS_ENTRIES_MAX;
     int32_t count = storage->read(storage->context, index, entries, (uint32_t)most, &before_term);
-    if (count == -ENODATA)
+    if (count < 0)
         consensus->needs_snapshot |= 1u << node;
-    else if (count < 0)
-        pit_raft_fail(consensus, count, "entries from %llu on cannot be read back: %s", (unsigned long long)index,
-                      strerror(-count));
     if (count <= 0)
         return 0;
     consensus->needs_snapshot &= ~(1u << node);

@@ -204,6 +204,7 @@ static int make_journaler(struct pit_pipeline *pipeline, struct pit_error *error
     }
     struct pit_agent disk = pit_journaler_disk_agent(pipeline->journal);
     struct pit_agent preparer = pit_journaler_preparer_agent(pipeline->journal);
+    disk.wakes = pit_pipeline_clustered(pipeline);
     pit_runner_place(pipeline->runner, pipeline->disk_agent, &disk);
     pit_runner_place(pipeline->runner, pipeline->preparer_agent, &preparer);
     pit_runner_feeds(pipeline->runner, pipeline->front, pipeline->journaler_agent);

@@ -8,6 +8,9 @@
 #include "stages/pipeline_parts.h"
 
 #define WAIT_NS 20000
+#define KEEP_BYTES                                                                                                     \
+    (UINT64_C(2) << 20) /* of committed entries that the engine begins with: for nodes a little behind                 \
+                         */
 
 bool pit_pipeline_clustered(const struct pit_pipeline *pipeline)
 {
@@ -96,7 +99,7 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         .disk_bell = pit_runner_bell(pipeline->runner, pipeline->disk_agent),
         .log_bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
         .past_bell = pit_runner_bell(pipeline->runner, pipeline->past_agent),
-        .keep_bytes = PIT_CONSENSUS_MEMORY_BYTES / 2,
+        .keep_bytes = KEEP_BYTES,
         .locked = true,
         .wait = wait_for_disk,
         .wait_context = pipeline,
@@ -110,6 +113,19 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
     return 0;
 }
 
+/* An operator wants a snapshot, or to know of the newest. */
+static int answer_snapshot(void *context, bool begin, uint64_t *newest, struct pit_error *error)
+{
+    struct pit_pipeline *pipeline = context;
+    if (!pipeline->snapshots)
+        return pit_error_set(error, -ENOTSUP, "this node writes no snapshots: its configuration has none (snapshots:)");
+    if (begin)
+        pit_snapshots_ask(pipeline->snapshots, pit_sequence_load(&pipeline->durable));
+    *newest = pit_snapshots_figures(pipeline->snapshots).sequence;
+    return 0;
+}
+
+/* Reads for nodes that are behind; blocks in the kernel. */
 static uint32_t past_work(void *state)
 {
     return pit_log_past_work(state);
@@ -147,6 +163,8 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
         .startup = pipeline->startup,
         .startup_count = pipeline->startup_count,
         .name = pipeline->config.name,
+        .snapshot = answer_snapshot,
+        .snapshot_context = pipeline,
         .sequence = pipeline->end.sequence,
         .time_ns = pipeline->last_time_ns,
     };
@@ -156,9 +174,9 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
     if (code)
         return code;
     struct pit_agent agent = pit_replicator_agent(pipeline->replicator);
+    struct pit_agent past = {.name = "log-past", .state = pipeline->log, .do_work = past_work, .wakes = true};
     struct pit_agent transfer = pit_transfer_disk_agent(pit_replicator_transfer(pipeline->replicator));
     pit_runner_place(pipeline->runner, pipeline->journaler_agent, &agent);
-    struct pit_agent past = {.name = "log-past", .state = pipeline->log, .do_work = past_work};
     pit_runner_place(pipeline->runner, pipeline->transfer_agent, &transfer);
     pit_runner_place(pipeline->runner, pipeline->past_agent, &past);
     pit_pipeline_say(pipeline, "cluster: node %u of %u, on %s", pipeline->config.cluster.node,

@@ -45,8 +45,8 @@ struct pit_pipeline {
     struct pit_runner *runner;
     /* Numbers of agents; in a cluster the journaler's is the replicator's. */
     uint32_t front, journaler_agent, back, publisher_agent, disk_agent, preparer_agent;
+    uint32_t past_agent, transfer_agent; /* in a cluster alone */
     uint32_t snapshots_agent;
-    uint32_t transfer_agent, past_agent; /* in a cluster */
 
     int lock; /* of the directory; -1 = not held */
     struct pit_journal_end end;

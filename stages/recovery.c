@@ -370,7 +370,7 @@ static void tell(const struct pit_pipeline *pipeline)
 {
     const struct pit_pipeline_recovered *recovered = &pipeline->recovered;
     const char *directory = pipeline->config.directory;
-    if (pipeline->end.segments == 0) {
+    if (pipeline->end.segments == 0 || (pit_pipeline_clustered(pipeline) && pipeline->end.sequence == 0)) {
         pit_pipeline_say(pipeline, "journal: a new one in %s", directory);
         return;
     }

@@ -78,8 +78,7 @@ struct pit_replicator_config {
     const struct pit_command *startup; /* SYMBOL commands: what of symbols the log did not have at sequence */
     uint32_t startup_count;
     const char *name; /* of the pipeline, for operators; must live until destroy */
-    int (*snapshot)(void *context, bool begin, uint64_t *newest, struct pit_error *error); /* as pit_operator_handler;
-                                                                                              NULL: there are none */
+    int (*snapshot)(void *context, bool begin, uint64_t *newest, struct pit_error *error); /* as pit_operator_handler */
     void *snapshot_context;
     uint64_t sequence; /* of the last command that recovery has applied */
     uint64_t time_ns;  /* its time */

@@ -19,6 +19,13 @@
 
 enum pit_replicator_part { PIT_REPLICATOR_FOLLOWS = 0, PIT_REPLICATOR_DEFINES, PIT_REPLICATOR_LEADS };
 
+/* What all matchers of this node together have come to. */
+struct pit_replicator_sum {
+    uint64_t sequence;
+    struct pit_digest digest;
+    bool full;
+};
+
 struct pit_replicator {
     struct pit_replicator_config config; /* without cluster, digests, bells, symbols and startup */
     uint32_t node, nodes;
@@ -59,9 +66,13 @@ struct pit_replicator {
     struct pit_node_digest theirs[PIT_CONSENSUS_NODES_MAX + 1][PIT_REPLICATOR_DIGESTS]; /* as they have told */
     struct pit_node_digest newest;                                                      /* of its own */
     uint64_t doubt_sequence, doubt_ns; /* where it differs from its leader, found then; 0 = nowhere */
-    bool final_digest;                 /* the digest of the end has been added up */
+    struct pit_replicator_sum sum;     /* of the matchers' digests */
+    bool summed;                       /* it has to be written into the log */
+    bool final_digest;                 /* that of the end has been */
 
-    uint64_t now_ns; /* monotonic, of this turn */
+    uint64_t now_ns;                  /* monotonic, of this turn */
+    uint64_t committed, committed_ns; /* index; when that was learned */
+    bool committed_told;              /* to those who read the log */
     uint64_t heard_ns[PIT_CONSENSUS_NODES_MAX + 1];
     struct pit_replicator_counters counters;
     /* Answers for other threads. */

@@ -114,7 +114,7 @@ static uint32_t disk_work(void *state)
 
 struct pit_agent pit_transfer_disk_agent(struct pit_transfer *transfer)
 {
-    return (struct pit_agent){.name = "transfer", .state = transfer, .do_work = disk_work};
+    return (struct pit_agent){.name = "transfer", .state = transfer, .do_work = disk_work, .wakes = true};
 }
 
 /* What came of the last job. */

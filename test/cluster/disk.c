@@ -119,10 +119,10 @@ static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consen
                 struct pit_error *error)
 {
     struct disk *disk = context;
-    if (disk->journal)
-        return disk_journal_load(disk, term, vote, base, each, argument, error);
     if (disk->damaged)
         return pit_error_set(error, -EBADMSG, "the log is damaged");
+    if (disk->journal)
+        return disk_journal_load(disk, term, vote, base, each, argument, error);
     *term = disk->term;
     *vote = disk->vote;
     *base = (struct pit_consensus_base){.index = disk->base};
@@ -259,6 +259,8 @@ static int32_t read_entries(void *context, uint64_t index, struct pit_consensus_
                         disk->node, max, index, disk->count, disk->committed);
         return -EIO;
     }
+    if (disk->journal)
+        return disk_journal_read(disk, index, entries, max, before_term);
     if (world_chance(world, 300))
         return 0;
     uint32_t count = (uint32_t)world_between(world, 1, max < 8 ? max : 8);
@@ -272,8 +274,12 @@ static int32_t read_entries(void *context, uint64_t index, struct pit_consensus_
 void disk_choose_base(struct disk *disk)
 {
     struct world *world = disk->world;
-    if (disk->journal || disk->committed == 0)
+    if (disk->damaged || disk->committed == 0)
         return;
+    if (disk->journal) {
+        disk->base = disk_journal_base(disk);
+        return;
+    }
     disk->base = world_chance(world, 300) ? 0 : world_between(world, 0, disk->committed);
     if (disk->base < disk->first - 1)
         disk->base = disk->first - 1;
@@ -351,6 +357,24 @@ void disk_lose(struct disk *disk)
         disk->lost[i] = (struct disk_mark){.term = disk->entries[i].term, .chain = disk->entries[i].chain};
     empty(disk);
     disk->term = disk->vote = 0;
+    if (disk->journal)
+        disk_journal_lose(disk);
+}
+
+/* Of the first command after an entry. */
+static uint64_t sequence_after(const struct disk *disk, uint64_t index)
+{
+    uint64_t sequence = 1;
+    while (index > 0 && disk->entries[index - 1].kind != PIT_CONSENSUS_COMMANDS)
+        index--;
+    const struct disk_entry *entry = index > 0 ? &disk->entries[index - 1] : NULL;
+    for (uint32_t at = 0; entry && at < entry->bytes;) {
+        struct pit_command command = {0};
+        memcpy(&command, (const uint8_t *)entry->payload + at, 64);
+        sequence = command.sequence + 1;
+        at += (uint32_t)pit_command_bytes(&command);
+    }
+    return sequence;
 }
 
 void disk_install(struct disk *disk, const struct disk *donor, uint64_t base)
@@ -366,6 +390,8 @@ void disk_install(struct disk *disk, const struct disk *donor, uint64_t base)
     disk->first = base + 1;
     disk->term = term > donor->entries[base - 1].term ? term : donor->entries[base - 1].term;
     disk->vote = vote == PIT_CONSENSUS_REJOINING ? PIT_CONSENSUS_REJOINING : term == disk->term ? vote : 0;
+    if (disk->journal)
+        disk_journal_install(disk, sequence_after(disk, base));
 }
 
 void disk_end(struct disk *disk)

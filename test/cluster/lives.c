@@ -19,7 +19,7 @@ bool lives_may_damage(const struct node *node)
 /* While it is down, a bit of its log turns over. */
 void lives_damage(struct world *world, struct node *node, uint64_t down_ms)
 {
-    if (!node->consensus || node->disk.journal || !lives_may_damage(node))
+    if (!node->consensus || !lives_may_damage(node))
         return;
     node_stop(node, world->now_ns + world_between(world, 1, down_ms) * MILLISECOND);
     node->disk.damaged = true;

@@ -139,7 +139,7 @@ void run_begin(struct run *run)
 {
     static const uint64_t members[] = {3, 1, 2, 3};
     struct pit_log_entry first = {1, 1, PIT_LOG_MEMBERS, sizeof members, members};
-    assert_int_equal(pit_log_begin(run->log, 1, &first), 0);
+    assert_int_equal(pit_log_begin(run->log, 1, 0, &first), 0);
     run->at_start = run->now = (struct model){.term = 1, .last = 1, .terms[1] = 1, .salts[1] = 1};
 }
 

@@ -201,6 +201,7 @@ void world_begin(struct world *world, uint64_t seed, uint32_t nodes)
         world->node[number].memory_used = memory_used[number];
     }
     world->commands_most = WORLD_COMMANDS_MAX;
+    world->keep_bytes = world_chance(world, 250) ? UINT64_MAX : world_between(world, 0, 8192);
     world->memory_bytes = world_chance(world, 250) ? 1 << 20 : world_between(world, 1, 8192);
     world_heal_network(world);
     checks_begin(world);

@@ -146,6 +146,7 @@ struct world {
     bool loaded;             /* clients ask */
     uint64_t client_gap_ns;
     uint32_t commands_most;
+    uint64_t keep_bytes;   /* of committed entries that a journal tells at the start */
     uint64_t memory_bytes; /* of the engine's */
     /* What is known. */
     struct truth truth[WORLD_ENTRIES_MAX + 1];
@@ -220,6 +221,11 @@ void disk_settle_all(struct disk *disk);
 void disk_journal_create(struct disk *disk);
 void disk_journal_destroy(struct disk *disk);
 void disk_journal_crash(struct disk *disk);
+void disk_journal_lose(struct disk *disk);
+void disk_journal_install(struct disk *disk, uint64_t first_sequence); /* what is above is installed */
+uint64_t disk_journal_base(struct disk *disk);
+int32_t disk_journal_read(struct disk *disk, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
+                          uint64_t *before_term);
 void disk_journal_fail(struct disk *disk, uint64_t writes); /* so many from now on, one fails */
 uint64_t disk_journal_turn(struct disk *disk);              /* a block is written. Returns what is durable */
 int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,

@@ -90,6 +90,7 @@ def a_node_with_a_damaged_log_repairs_itself():
         leader = cluster.wait_leader()
         hurt = follower_of(cluster, leader)
         load(leader, 20000, 0)
+        cluster.wait(cluster.level, "following")
         hurt.kill()
         with open(os.path.join(hurt.data, "%020d.journal" % 1), "r+b") as segment:
             segment.seek(65536)

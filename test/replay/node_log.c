@@ -49,7 +49,7 @@ void node_log_begin(struct node_log *node, const struct pit_disk *disk, const ch
         fail_msg("%s", error.text);
     const struct pit_log_entry first = {
         .index = 1, .term = 1, .kind = PIT_LOG_MEMBERS, .bytes = sizeof members, .payload = members};
-    assert_int_equal(pit_log_begin(node->log, 1, &first), 0);
+    assert_int_equal(pit_log_begin(node->log, 1, 0, &first), 0);
 }
 
 static struct pit_command definition(uint32_t symbol)

@@ -132,7 +132,7 @@ void to_log(const struct pit_disk *disk, const char *from, const char *to, uint6
                                             .wait_context = &writer};
     PIT_CHECK(disk->make_directory(disk->context, to) == 0);
     PIT_CHECK(pit_log_open(&writer.log, disk, &options, NULL) == 0);
-    PIT_CHECK(pit_log_begin(writer.log, 1, &first) == 0);
+    PIT_CHECK(pit_log_begin(writer.log, 1, 0, &first) == 0);
     PIT_CHECK(pit_journal_reader_open(&reader, disk, from, NULL) == 0);
     end_batch(&writer);
     int more;

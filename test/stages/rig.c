@@ -62,7 +62,14 @@ static int make_gateway(struct rig *rig, const struct rig_options *options, stru
         startup[i].symbol = RIG_SYMBOLS - options->startup + i;
         startup[i].definition = rig->symbols[startup[i].symbol];
     }
+    struct pit_gateway_cluster cluster = {
+        .node = &rig->node,
+        .intake = &rig->intakes,
+        .covered = &pit_egress_counters(rig->egress)->covered,
+        .clients = {NULL, "unix:/first", "unix:/second", "unix:/third"},
+    };
     struct pit_gateway_config config = {
+        .cluster = options->node ? &cluster : NULL,
         .network = &rig->fake->table,
         .clock = &rig->clock,
         .control = &rig->control,
@@ -115,6 +122,7 @@ int rig_try(struct rig **created, const struct rig_options *options, struct pit_
         .sessions_max = options->limits.sessions_max ? options->limits.sessions_max : 64,
         .outbox_bytes = options->outbox_bytes,
         .close_ms = options->close_ms,
+        .node = options->node ? &rig->node : NULL,
     };
     PIT_CHECK(pit_egress_create(&rig->egress, &config, error) == 0);
     int code = make_gateway(rig, options, error);

@@ -31,6 +31,7 @@ struct rig_options {
     uint32_t outbox_bytes;
     uint32_t close_ms;
     const char *address; /* NULL = loopback */
+    bool node;           /* of a cluster: the input ring is the intake ring, and nobody leads at first */
 };
 
 struct rig {
@@ -39,7 +40,9 @@ struct rig {
     uint64_t utc_ns;
     uint64_t monotonic_ns;
     struct pit_control control;
-    struct pit_sequence intake; /* the journaler's, for the test to set */
+    struct pit_sequence intake;                   /* the journaler's, for the test to set */
+    _Alignas(64) struct pit_node_board node;      /* the replicator's, for the test to set */
+    _Alignas(64) struct pit_intake_board intakes; /* the gateway's */
     void *memory[3];
     struct pit_ring *input, *sessions, *output;
     struct pit_ring_reader commands; /* the matcher's */

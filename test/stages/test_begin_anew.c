@@ -1,7 +1,6 @@
 /* test/stages/test_begin_anew.c - three pipelines that are one cluster, one of which has lost what it needs: the
  * others' log is gone, or its own. */
 #include <errno.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -86,16 +85,14 @@ static bool beginning_is_gone(void)
 /* Trades with whoever leads, until no running node has the beginning of its log any more, on disk or in memory. */
 static void trade_until_the_beginning_is_gone(void)
 {
-    struct pit_client *client = three_client(&three, three_leader(&three), 1);
-    assert_int_equal(three_trade(client, TRADES, 2), TRADES);
+    three_trade(&three, TRADES, 2);
     for (uint32_t waited = 0; !beginning_is_gone(); waited += 20) {
         if (waited > THREE_PATIENCE_MS)
             fail_msg("no segment is removed");
-        assert_int_equal(three_trade(client, 10, waited), 10);
+        three_trade(&three, 10, waited);
         pass_warnings_on();
         nap(20); /* for the agents that write snapshots: they give way to everybody */
     }
-    pit_client_close(client);
 }
 
 static uint64_t sequence_of(uint32_t node)
@@ -163,9 +160,7 @@ static void a_node_whose_missing_log_is_gone_begins_with_a_snapshot(void **state
     (void)state;
     three_start_all(&three);
     uint32_t away = follower();
-    struct pit_client *client = three_client(&three, three_leader(&three), 1);
-    assert_int_equal(three_trade(client, 3000, 1), 3000);
-    pit_client_close(client);
+    three_trade(&three, 3000, 1);
     three_stop(&three, away);
     trade_until_the_beginning_is_gone();
     three_start(&three, away);
@@ -173,18 +168,8 @@ static void a_node_whose_missing_log_is_gone_begins_with_a_snapshot(void **state
     if (!strstr(said, "begins with another node's snapshot of sequence"))
         fail_msg("%s", said);
     assert_true(there(away, "replaced-1"));
-    client = three_client(&three, three_leader(&three), 1);
-    assert_int_equal(three_trade(client, 2000, 100), 2000);
-    pit_client_close(client);
+    three_trade(&three, 2000, 100);
     assert_equal_digests();
-}
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
-{
-    (void)status;
-    (void)kind;
-    (void)place;
-    return remove(path);
 }
 
 /* So that a leader has to be elected with the node that came back. */
@@ -192,9 +177,7 @@ static void stop_the_leader_and_trade(void)
 {
     three_stop(&three, three_leader(&three));
     three_leader(&three);
-    struct pit_client *client = three_client(&three, three_leader(&three), 1);
-    assert_int_equal(three_trade(client, 2000, 100), 2000);
-    pit_client_close(client);
+    three_trade(&three, 2000, 100);
 }
 
 static void a_node_that_lost_its_disk_rejoins(void **state)
@@ -202,12 +185,10 @@ static void a_node_that_lost_its_disk_rejoins(void **state)
     (void)state;
     three_start_all(&three);
     uint32_t lost = follower();
-    struct pit_client *client = three_client(&three, three_leader(&three), 1);
-    assert_int_equal(three_trade(client, 3000, 1), 3000);
+    three_trade(&three, 3000, 1);
     three_stop(&three, lost);
-    nftw(three.directories[lost], remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    assert_int_equal(three_trade(client, 3000, 2), 3000);
-    pit_client_close(client);
+    three_forget(&three, lost);
+    three_trade(&three, 3000, 2);
     three.config[lost].cluster.rejoin = true;
     three_start(&three, lost);
     three.config[lost].cluster.rejoin = false; /* said once: its log remembers */
@@ -240,12 +221,11 @@ static void a_node_whose_log_is_damaged_puts_it_aside_and_rejoins(void **state)
         three.config[node].snapshots = (struct pit_snapshots_plan){0};
     three_start_all(&three);
     uint32_t hurt = follower();
-    struct pit_client *client = three_client(&three, three_leader(&three), 1);
-    assert_int_equal(three_trade(client, 3000, 1), 3000);
+    three_trade(&three, 3000, 1);
+    three_settle(&three); /* so that it has it all */
     three_stop(&three, hurt);
     flip_a_bit(hurt);
-    assert_int_equal(three_trade(client, 3000, 2), 3000);
-    pit_client_close(client);
+    three_trade(&three, 3000, 2);
     three_start(&three, hurt);
     if (!strstr(said, "WARNING: the log is damaged") || !strstr(said, "damaged-1, and nothing of it is deleted"))
         fail_msg("%s", said);
