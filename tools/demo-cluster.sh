@@ -5,12 +5,13 @@
 #
 #   tools/demo-cluster.sh [SECONDS]       (or ./tools/run.sh --demo-cluster[=SECONDS], which builds first)
 #
-# Exit status 0 only if everything held. Everything is in a temporary directory, which is removed; when something did not
-# hold it stays, and the last line says where.
+# From the environment: PITLINE, the program; RATE, orders a second (20000). Exit status 0 only if everything held. Everything is
+# in a temporary directory, which is removed; when something did not hold it stays, and the last line says where.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 pitline=${PITLINE:-$here/build/tools/pitline}
 seconds=${1-20}
+rate=${RATE:-20000}
 [ $# -le 1 ] || { echo "demo-cluster: '$2' is one argument too many" >&2; exit 2; }
 case $seconds in
 '' | *[!0-9]* | 0) echo "demo-cluster: '$seconds' is no number of seconds" >&2; exit 2 ;;
@@ -105,8 +106,8 @@ for node in $nodes; do
 done
 cluster status --wait 60 || fail "the cluster did not come to be"
 
-say "20000 orders a second for $seconds s, from a client that outlives its server"
-"$pitline" load --flow exchange --resume --address "$addresses" --rate 20000 --count $((seconds * 20000)) --quiet \
+say "$rate orders a second for $seconds s, from a client that outlives its server"
+"$pitline" load --flow exchange --resume --address "$addresses" --rate "$rate" --count $((seconds * rate)) --quiet \
     >"$directory/load.log" 2>&1 &
 load=$!
 sleep "$third"
