@@ -77,7 +77,7 @@ static uint32_t differs_from(const struct pit_cluster_view *view, uint32_t node)
 static bool good(const struct pit_cluster_view *view, uint32_t node, uint64_t behind_max)
 {
     const struct pit_cluster_answer *answer = &view->of[node];
-    if (!answer->reached || answer->behind > behind_max || answer->differs_from)
+    if (!answer->reached || answer->behind > behind_max || answer->differs_from || answer->status.rejoining)
         return false;
     if (node == view->leader)
         return true;
@@ -110,7 +110,7 @@ const char *pit_cluster_role_name(const struct pit_operator_status *status)
 {
     switch (status->role) {
     case PIT_CLUSTER_FOLLOWER:
-        return "follower";
+        return status->rejoining ? "follower, rejoins" : "follower";
     case PIT_CLUSTER_CANDIDATE:
         return "candidate";
     case PIT_CLUSTER_LEADER:

@@ -168,6 +168,7 @@ static int set_up(void **state)
         .ready = true,
         .node = 1,
         .nodes = 3,
+        .rejoining = true,
         .leader = 1,
         .term = 7,
         .last = 102,
@@ -209,7 +210,7 @@ static void who_has_the_key_is_answered(void **state)
         assert_int_equal(status.node, 1);
         assert_int_equal(status.nodes, 3);
         assert_int_equal(status.role, PIT_CLUSTER_LEADER);
-        assert_true(status.ready && status.leader == 1 && status.term == 7);
+        assert_true(status.ready && status.rejoining && status.leader == 1 && status.term == 7);
         assert_true(status.last == 102 && status.durable == 101 && status.committed == 100 && status.sequence == 99);
         assert_true(status.digest_sequence == 64 && status.digest_events == 0x0123456789abcdef);
         assert_true(status.elections == 3 && status.memory_bytes == 4096 && status.uptime_ns > 0);
