@@ -17,12 +17,11 @@ static void *ask(void *argument)
 {
     struct asker *asker = argument;
     struct pit_cluster_answer *answer = asker->answer;
-    struct pit_operator *operator;
-    if (pit_operator_connect(&operator, asker->asking->cluster, asker->node, asker->asking->timeout_ms,
-                             &answer->error) < 0)
+    struct pit_operator *link;
+    if (pit_operator_connect(&link, asker->asking->cluster, asker->node, asker->asking->timeout_ms, &answer->error) < 0)
         return NULL;
-    answer->reached = pit_operator_status(operator, & answer->status, &answer->error) == 0;
-    pit_operator_close(operator);
+    answer->reached = pit_operator_status(link, &answer->status, &answer->error) == 0;
+    pit_operator_close(link);
     return NULL;
 }
 
