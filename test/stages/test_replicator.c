@@ -94,6 +94,7 @@ static void open_node(struct node *node)
     struct pit_replicator_config config = {
         .cluster = &cluster,
         .log = node->log,
+        .directory = "node",
         .network = pit_network_machine(),
         .clock = &test_clock,
         .disk = &node->disk.disk,
