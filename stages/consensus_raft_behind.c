@@ -105,8 +105,9 @@ static uint32_t send_node(struct pit_consensus *consensus, uint32_t node)
 {
     const struct raft_progress *progress = pit_raft_progress(consensus, node);
     uint64_t last = 0, next = progress->next_index;
-    if (pit_raft_network_under_way(consensus, node, &last)) {
-        if (consensus->peers[node].careful || progress->match_index + 1 != progress->next_index)
+    bool full;
+    if (pit_raft_network_under_way(consensus, node, &last, &full)) {
+        if (full || consensus->peers[node].careful || progress->match_index + 1 != progress->next_index)
             return 0;
         next = last + 1 > next ? last + 1 : next;
     }
