@@ -85,6 +85,12 @@ static void wait_for_disk(void *context)
     pit_journal_prepare_work(journal);
 }
 
+/* Entries for nodes that are behind come from the disk: reading them blocks. */
+static uint32_t read_past(void *state)
+{
+    return pit_log_past_work(state);
+}
+
 int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     struct pit_log_options options = {
@@ -94,6 +100,7 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         .reserve_bytes = pipeline->config.reserve_bytes,
         .cancels_bytes = pipeline->config.cancels_bytes,
         .disk_bell = pit_runner_bell(pipeline->runner, pipeline->disk_agent),
+        .past_bell = pit_runner_bell(pipeline->runner, pipeline->past_agent),
         .log_bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
         .keep_bytes = PIT_LOG_KEEP_ALL,
         .wait = wait_for_disk,
@@ -105,6 +112,8 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         return code;
     pipeline->journal = pit_log_journal(pipeline->log);
     pit_pipeline_say(pipeline, "log: writes with %s", pit_journal_method(pipeline->journal));
+    const struct pit_agent past = {.name = "journal-past", .state = pipeline->log, .do_work = read_past};
+    pit_runner_place(pipeline->runner, pipeline->past_agent, &past);
     return 0;
 }
 

@@ -44,7 +44,7 @@ struct pit_pipeline {
     struct pit_topology topology;
     struct pit_runner *runner;
     /* Numbers of agents; in a cluster the journaler's is the replicator's. */
-    uint32_t front, journaler_agent, back, publisher_agent, disk_agent, preparer_agent;
+    uint32_t front, journaler_agent, back, publisher_agent, disk_agent, preparer_agent, past_agent;
     uint32_t snapshots_agent;
 
     int lock; /* of the directory; -1 = not held */
