@@ -55,6 +55,8 @@ struct pit_raft_peer {
     bool careful;       /* it has refused something since it acknowledged something */
     uint64_t moved_ns;  /* when the oldest was sent, or something was acknowledged */
     uint64_t heard_ns;  /* when something was sent to it that keeps it from campaigning */
+    uint64_t unread;    /* index from which on entries could not be read for it, */
+    uint64_t unread_ns; /* then */
     uint64_t life;      /* of a node that rejoins, the one in which its place in this leader's log was reset, */
     uint64_t life_term; /* in this term */
 };
