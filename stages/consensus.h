@@ -182,6 +182,12 @@ void pit_consensus_close(struct pit_consensus *consensus);
  * -EINVAL: no payload. -ENOMEM. -EIO: stopped; if it stopped in this call, what becomes of the batch is not known. */
 int pit_consensus_propose(struct pit_consensus *consensus, const void *payload, size_t bytes, uint64_t tag);
 
+/* Hands leadership over to another node. 0: no more proposals are taken (-EPERM), and when that node has everything it
+ * is told to lead; then this one follows. If that does not come about within election_ms, this one leads on, and is
+ * ready again; if what is said then gets lost, somebody is elected as when a leader has died. -EPERM: this node does
+ * not lead, is not ready, or is handing over already. -EINVAL: no such node, or this one. -EIO: stopped. */
+int pit_consensus_transfer(struct pit_consensus *consensus, uint32_t node);
+
 /* A message that node from has sent. Whatever the bytes are: what no right node sends is dropped and counted. */
 void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const void *bytes, size_t count);
 

@@ -361,7 +361,8 @@ static void proposal_done(struct raft_apply *request, int status, void *result)
 
 static bool is_ready(const struct pit_consensus *consensus)
 {
-    return consensus->raft.state == RAFT_LEADER && consensus->ready_term == consensus->raft.current_term;
+    return consensus->raft.state == RAFT_LEADER && consensus->ready_term == consensus->raft.current_term &&
+           !pit_raft_transfer_pending(consensus);
 }
 
 int pit_consensus_propose(struct pit_consensus *consensus, const void *payload, size_t bytes, uint64_t tag)
@@ -432,12 +433,28 @@ static void receive_result(struct pit_consensus *consensus, uint32_t from, struc
     consensus->receive(&consensus->io, message);
 }
 
+/* After whatever was heard, or written. */
+static void look(struct pit_consensus *consensus)
+{
+    pit_raft_rejoin_look(consensus);
+    pit_raft_transfer_look(consensus);
+}
+
 static void receive_note(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note)
 {
     if (note->kind == PIT_RAFT_NOTE_BEGUN)
         pit_raft_rejoin_begun(consensus, from, note);
-    else
+    else if (note->kind == PIT_RAFT_NOTE_TOLD)
         pit_raft_rejoin_told(consensus, from, note);
+    else
+        pit_raft_transfer_told(consensus, from, note);
+}
+
+int pit_consensus_transfer(struct pit_consensus *consensus, uint32_t node)
+{
+    if (consensus->failure.code)
+        return -EIO;
+    return is_ready(consensus) ? pit_raft_transfer_begin(consensus, node) : -EPERM;
 }
 
 void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const void *bytes, size_t count)
@@ -473,7 +490,7 @@ void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const
         consensus->receive(&consensus->io, &message);
     finish(consensus);
     pit_raft_storage_complete(consensus);
-    pit_raft_rejoin_look(consensus);
+    look(consensus);
     pit_raft_behind_send(consensus);
 }
 
@@ -486,11 +503,12 @@ uint32_t pit_consensus_work(struct pit_consensus *consensus)
     if (now_ns >= consensus->tick_due_ns && !consensus->failure.code) {
         consensus->tick_due_ns = now_ns + (uint64_t)consensus->options.heartbeat_ms * 1000000 / 4;
         pit_raft_rejoin_tick(consensus);
+        pit_raft_transfer_tick(consensus);
         consensus->tick(&consensus->io);
         finish(consensus);
         done += 1 + pit_raft_storage_complete(consensus);
     }
-    pit_raft_rejoin_look(consensus);
+    look(consensus);
     return done + pit_raft_behind_send(consensus);
 }
 

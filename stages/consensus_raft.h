@@ -9,6 +9,7 @@
  *   consensus_raft_memory.c   what of the log is in memory, and what is to be done where it is not
  *   consensus_raft_behind.c   entries from the disk, for a node that is behind
  *   consensus_raft_rejoin.c   a node that has lost its log
+ *   consensus_raft_transfer.c a leader that hands over
  *   consensus_raft_codec.c    messages as bytes
  *   consensus_raft_guards.c   what has to stand between this version and its mistakes
  *
@@ -54,14 +55,17 @@ struct pit_raft_peer {
     bool careful;       /* it has refused something since it acknowledged something */
     uint64_t moved_ns;  /* when the oldest was sent, or something was acknowledged */
     uint64_t heard_ns;  /* when something was sent to it that keeps it from campaigning */
+    uint64_t unread;    /* index from which on entries could not be read for it, */
+    uint64_t unread_ns; /* then */
     uint64_t life;      /* of a node that rejoins, the one in which its place in this leader's log was reset, */
     uint64_t life_term; /* in this term */
 };
 
 /* A message that is not the core's. */
 enum pit_raft_note_kind {
-    PIT_RAFT_NOTE_BEGUN = 16, /* life: "I have lost my log, and begin anew" */
-    PIT_RAFT_NOTE_TOLD = 17,  /* life, term, whether it leads and is ready, committed: the answer */
+    PIT_RAFT_NOTE_BEGUN = 16,     /* life: "I have lost my log, and begin anew" */
+    PIT_RAFT_NOTE_TOLD = 17,      /* life, term, whether it leads and is ready, committed: the answer */
+    PIT_RAFT_NOTE_TAKE_OVER = 18, /* term, node: "I lead no more in this term; it is this node's turn" */
 };
 
 #define PIT_RAFT_NOTE_WORDS 7u
@@ -88,6 +92,12 @@ struct pit_raft_proposal {
     struct pit_consensus *consensus;
     uint64_t tag;
     uint64_t bytes;
+};
+
+/* A leader that hands over. */
+struct pit_raft_transfer {
+    uint32_t node; /* 0 = none */
+    uint64_t term, until_ns;
 };
 
 struct pit_consensus {
@@ -131,6 +141,8 @@ struct pit_consensus {
     struct raft_barrier barrier;
     bool barrier_busy;
     struct pit_raft_rejoin rejoin;
+    struct pit_raft_transfer transfer;
+    uint64_t turn_term, turn_ns; /* it is this node's turn to lead after this term, 0 = it is not; at this time */
     /* Proposals. */
     uint32_t unanswered;
     uint64_t unanswered_bytes;
@@ -203,6 +215,14 @@ void pit_raft_rejoin_look(struct pit_consensus *consensus);
 void pit_raft_rejoin_begun(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note);
 void pit_raft_rejoin_told(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note);
 
+/* consensus_raft_transfer.c */
+
+int pit_raft_transfer_begin(struct pit_consensus *consensus, uint32_t node);
+bool pit_raft_transfer_pending(const struct pit_consensus *consensus);
+void pit_raft_transfer_look(struct pit_consensus *consensus); /* after whatever was heard, or written */
+void pit_raft_transfer_told(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note);
+void pit_raft_transfer_tick(struct pit_consensus *consensus); /* before each tick */
+
 /* consensus_raft_storage.c */
 
 int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_for, struct raft_snapshot **snapshot,
@@ -231,11 +251,12 @@ void pit_raft_storage_abandon(struct pit_consensus *consensus);
 int pit_raft_network_send(struct raft_io *io, struct raft_io_send *request, const struct raft_message *message,
                           raft_io_send_cb callback);
 
-/* Sends a node a request, of its entries as many as may go now. Returns how many; negative: not even the request. */
+/* Sends a node a request, of its entries as many as may go now; if none may, nothing. Returns how many; negative: it
+ * could not be sent. */
 int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_message *message);
 
-/* Where entries to a node are under way: *last is the last of them. */
-bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last);
+/* Whether entries to a node are under way: then *last is the last of them. *full: no more may go. */
+bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last, bool *full);
 
 /* Tells the core that its sends are done. */
 void pit_raft_network_settle(struct pit_consensus *consensus);

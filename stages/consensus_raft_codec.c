@@ -136,7 +136,12 @@ bool pit_raft_decode_note(const void *bytes, size_t count, struct pit_raft_note 
     if (count != sizeof *note)
         return false;
     memcpy(note, bytes, sizeof *note);
-    uint32_t used = note->kind == PIT_RAFT_NOTE_BEGUN ? 1 : note->kind == PIT_RAFT_NOTE_TOLD ? 4 : 0;
+    static const uint32_t words[] = {
+        [PIT_RAFT_NOTE_BEGUN] = 1,
+        [PIT_RAFT_NOTE_TOLD] = 4,
+        [PIT_RAFT_NOTE_TAKE_OVER] = 2,
+    };
+    uint32_t used = note->kind < sizeof words / sizeof *words ? words[note->kind] : 0;
     for (uint32_t i = used; i < PIT_RAFT_NOTE_WORDS; i++) {
         if (note->words[i] != 0)
             return false;

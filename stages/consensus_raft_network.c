@@ -117,11 +117,11 @@ static bool transmit(struct pit_consensus *consensus, const struct raft_message 
     return network->send(network->context, (uint32_t)message->server_id, pieces, count, *bytes);
 }
 
-int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_message *message)
+/* Sends the first entries of the request. Returns how many; negative: not even the request. */
+static int32_t send_first(struct pit_consensus *consensus, struct raft_message *message, uint32_t fit)
 {
     struct pit_raft_peer *peer = &consensus->peers[message->server_id];
     struct raft_append_entries *request = &message->append_entries;
-    uint32_t fit = entries_that_fit(consensus, peer, request);
     uint64_t end = request->prev_log_index + fit;
     if (request->leader_commit > end)
         request->leader_commit = end;
@@ -134,10 +134,17 @@ int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_mes
     return (int32_t)fit;
 }
 
-bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last)
+int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_message *message)
+{
+    uint32_t fit = entries_that_fit(consensus, &consensus->peers[message->server_id], &message->append_entries);
+    return fit == 0 && message->append_entries.n_entries > 0 ? 0 : send_first(consensus, message, fit);
+}
+
+bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last, bool *full)
 {
     struct pit_raft_peer *peer = &consensus->peers[node];
     forget_lost(consensus, peer);
+    *full = peer->count == PIT_CONSENSUS_FLIGHTS_MAX || peer->bytes >= consensus->options.flight_bytes;
     if (peer->count > 0)
         *last = peer->flights[(peer->first + peer->count - 1) % PIT_CONSENSUS_FLIGHTS_MAX].last;
     return peer->count > 0;
@@ -155,10 +162,10 @@ static int send_append(struct pit_consensus *consensus, struct raft_message *mes
 {
     if (pit_raft_behind(consensus, (uint32_t)message->server_id))
         return RAFT_NOCONNECTION; /* it is a request for a snapshot, or none that this node could use */
-    int32_t fit = pit_raft_network_append(consensus, message);
-    if (fit < 0)
+    uint32_t fit = entries_that_fit(consensus, &consensus->peers[message->server_id], &message->append_entries);
+    if (send_first(consensus, message, fit) < 0)
         return RAFT_NOCONNECTION;
-    if ((uint32_t)fit == message->append_entries.n_entries)
+    if (fit == message->append_entries.n_entries)
         return 0;
     consensus->cut++;
     return RAFT_NOCONNECTION;

@@ -196,6 +196,8 @@ void checks_state(struct node *node, const struct pit_consensus_state *state)
     if (*leader == 0) {
         *leader = node->number;
         world->elections++;
+        world->handed += world->heir == node->number;
+        world->heir = 0;
         faults_elected(node);
         world_tell(world, "node %u leads in term %lu, log %lu, committed %lu", node->number, state->term, state->last,
                    state->committed);

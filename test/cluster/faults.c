@@ -145,14 +145,24 @@ static void ambush(struct world *world, struct node *leader)
     world_later(world, world->now_ns + world_between(world, 10, 200) * MILLISECOND, 0, heal_network);
 }
 
+static void hand_over(struct world *world, struct node *node)
+{
+    struct node *heir = other(world, node);
+    if (pit_consensus_transfer(node->consensus, heir->number) != 0)
+        return;
+    world->heir = heir->number;
+    world_tell(world, "node %u hands over to node %u", node->number, heir->number);
+    node_attend(node);
+}
+
 struct fault {
     uint32_t weight;
     void (*strike)(struct world *world, struct node *node);
 };
 
 static const struct fault faults[] = {
-    {24, crash},    {20, isolate},  {6, divide},    {8, disturb},    {8, pause_node}, {5, jump_clock},
-    {8, slow_disk}, {3, fill_disk}, {6, fail_disk}, {6, remove_old}, {6, damage},     {10, ambush},
+    {24, crash},    {20, isolate},  {6, divide},     {8, disturb}, {8, pause_node}, {5, jump_clock}, {8, slow_disk},
+    {3, fill_disk}, {6, fail_disk}, {6, remove_old}, {6, damage},  {10, ambush},    {12, hand_over},
 };
 
 static void strike(struct world *world, struct event *event)

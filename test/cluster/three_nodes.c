@@ -97,7 +97,8 @@ static void *run_disk(void *argument)
     struct seat *seat = argument;
     struct pit_journal *journal = pit_log_journal(seat->log);
     while (!load(&seat->stop)) {
-        if (pit_journal_disk_work(journal) == 0 && pit_journal_prepare_work(journal) == 0)
+        if (pit_journal_disk_work(journal) == 0 && pit_journal_prepare_work(journal) == 0 &&
+            pit_log_past_work(seat->log) == 0)
             doze(NULL);
     }
     return NULL;

@@ -252,6 +252,8 @@ void world_run(struct world *world, uint64_t until_ns)
         world->happened++;
         world_note(world, event.at_ns ^ event.node);
         event.happen(world, &event);
+        if (world->happened == WORLD_EVENTS_MAX)
+            world_violation(world, "storm: %u events, and no end", WORLD_EVENTS_MAX);
     }
     if (!world->violation[0])
         world->now_ns = until_ns;

@@ -19,7 +19,8 @@
 #include "stages/consensus.h"
 
 #define WORLD_NODES_MAX PIT_CONSENSUS_NODES_MAX
-#define WORLD_ENTRIES_MAX 16384u /* in the log of one run */
+#define WORLD_ENTRIES_MAX 16384u  /* in the log of one run */
+#define WORLD_EVENTS_MAX 1000000u /* a run has 7,000 or so; more is messages that bring forth messages */
 #define WORLD_TERMS_MAX 16384u
 #define WORLD_COMMANDS_MAX 6u /* in one entry */
 #define WORLD_MARKET_BYTES (4u << 20)
@@ -158,7 +159,8 @@ struct world {
     struct pit_event *slots;
     /* Outcome. */
     uint64_t trace; /* over everything that happened */
-    uint64_t happened, delivered, crashes, elections, installed, rejoined, reread;
+    uint64_t happened, delivered, crashes, elections, installed, rejoined, reread, handed;
+    uint32_t heir;       /* whom a leader hands over to */
     char violation[512]; /* the first; empty = none */
     bool telling;        /* print what happens */
 };
