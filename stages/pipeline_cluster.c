@@ -8,8 +8,9 @@
 #include "stages/pipeline_parts.h"
 
 #define WAIT_NS 20000
-#define KEEP_BYTES (UINT64_C(2) << 20) /* of committed entries that the engine begins with: for nodes a little behind  \
-                                        */
+#define KEEP_BYTES                                                                                                     \
+    (UINT64_C(2) << 20) /* of committed entries that the engine begins with: for nodes a little behind                 \
+                         */
 
 bool pit_pipeline_clustered(const struct pit_pipeline *pipeline)
 {
