@@ -313,7 +313,6 @@ static int run(const struct pit_config *config, bool quiet)
     struct pit_pipeline *pipeline = NULL;
     struct pit_pipeline_config whole = config->pipeline;
     whole.notes = pit_run_notes;
-    whole.cluster = config->cluster;
     uint64_t told_ns = 0;
     allow_files(whole.limits.sessions_max);
     whole.progress = pit_run_progress;
