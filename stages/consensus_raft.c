@@ -539,11 +539,11 @@ struct pit_consensus_state pit_consensus_state(const struct pit_consensus *conse
     state.leader = (uint32_t)leader;
     if (raft->state == RAFT_LEADER)
         state.role = PIT_CONSENSUS_LEADER;
+    else if (raft->state == RAFT_CANDIDATE)
+        state.role = PIT_CONSENSUS_CANDIDATE;
     for (unsigned i = 0; raft->state == RAFT_LEADER && i < raft->configuration.n; i++)
         if (raft->configuration.servers[i].id != raft->id)
             state.matched[raft->configuration.servers[i].id] = raft->leader_state.progress[i].match_index;
-        else if (raft->state == RAFT_CANDIDATE)
-            state.role = PIT_CONSENSUS_CANDIDATE;
     if (consensus->failure.code) {
         state.role = PIT_CONSENSUS_STOPPED;
         state.ready = false;

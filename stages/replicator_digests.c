@@ -124,7 +124,14 @@ static bool add(struct pit_replicator *replicator)
         const struct pit_digest part = {note->events, note->events_count, note->state, note->orders};
         pit_digest_add(&whole, &part);
         first = first ? first : note;
-        PIT_CHECK(first->command == note->command && first->full == note->full);
+        if (first->command != note->command || first->full != note->full) {
+            pit_replicator_fail(
+                replicator, -EPROTO,
+                "matcher 0 hands over its digest for command %llu, matcher %u for command %llu. This is "
+                "a fault in pitline: please report it",
+                (unsigned long long)first->command, i, (unsigned long long)note->command);
+            return false;
+        }
     }
     struct pit_node_digest digest = {
         .sequence = first->command, .events = whole.events, .events_count = whole.events_count};

@@ -343,7 +343,6 @@ static int run(const struct pit_config *config, bool quiet)
     uint64_t told_ns = 0;
     struct pit_pipeline_config whole = config->pipeline;
     whole.notes = pit_run_notes;
-    whole.cluster = config->cluster;
     whole.progress = pit_run_progress;
     whole.progress_context = &told_ns;
     allow_files(whole.limits.sessions_max);
