@@ -107,6 +107,8 @@ int32_t disk_journal_read(struct disk *disk, uint64_t index, struct pit_consensu
     if (world_chance(disk->world, 700))
         pit_log_past_work(disk->journal->log);
     int32_t count = storage->read(storage->context, index, entries, max, before_term);
+    if (count == 0)
+        give_way(disk->journal); /* it may have to write first what is committed */
     disk->world->reread += count > 0 ? (uint32_t)count : 0;
     for (int32_t i = 0; i < count; i++) {
         uint64_t before = entries[i].index > 1 ? disk->entries[entries[i].index - 2].chain : 0;
