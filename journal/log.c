@@ -446,12 +446,25 @@ int pit_log_truncate(struct pit_log *log, uint64_t ticket, uint64_t index)
     return failure(log);
 }
 
+/* Writes a vote twice, in two blocks. A last block that has turned into zeros looks as if its write had never come to
+ * its end, and nothing after it says otherwise; a vote that was given must not be lost that way. */
+static int write_vote(struct pit_log *log, uint64_t term, uint64_t vote, const struct pit_log_entry *first)
+{
+    const struct waiting waiting = {.record = {.kind = PIT_JOURNAL_LOG_VOTE, .term = term, .index = vote}};
+    int code = wait_in_line(log, &waiting);
+    if (code == 0 && first)
+        code = append_one(log, 0, first);
+    if (code == 0)
+        code = flush(log);
+    if (code == 0)
+        code = wait_in_line(log, &waiting);
+    return code < 0 ? code : flush(log);
+}
+
 int pit_log_keep_vote(struct pit_log *log, uint64_t term, uint64_t vote)
 {
-    struct waiting waiting = {.record = {.kind = PIT_JOURNAL_LOG_VOTE, .term = term, .index = vote}};
     change(log);
-    int code = wait_in_line(log, &waiting);
-    return code < 0 ? code : flush(log);
+    return write_vote(log, term, vote, NULL);
 }
 
 /* What has just been begun is there to be loaded. */
@@ -465,22 +478,16 @@ static int read_again(struct pit_log *log)
 
 int pit_log_begin(struct pit_log *log, uint64_t term, uint64_t vote, const struct pit_log_entry *first)
 {
-    struct waiting waiting = {.record = {.kind = PIT_JOURNAL_LOG_VOTE, .term = term, .index = vote}};
     PIT_CHECK(log->last == 0 && !log->changed);
     if (first->kind != PIT_LOG_MEMBERS)
         return -EINVAL;
-    int code = wait_in_line(log, &waiting);
-    if (code == 0)
-        code = append_one(log, 0, first);
-    if (code == 0)
-        code = flush(log);
+    int code = write_vote(log, term, vote, first);
     return code < 0 ? code : read_again(log);
 }
 
 int pit_log_begin_at(struct pit_log *log, uint64_t term, uint64_t vote, struct pit_log_base base,
                      uint64_t first_sequence, const void *members, uint32_t members_bytes)
 {
-    struct waiting waiting = {.record = {.kind = PIT_JOURNAL_LOG_VOTE, .term = term, .index = vote}};
     const struct pit_log_entry first = {1, base.term, PIT_LOG_MEMBERS, members_bytes, members};
     if (!log->empty)
         return -EEXIST; /* and with that nothing has been asked for */
@@ -491,8 +498,6 @@ int pit_log_begin_at(struct pit_log *log, uint64_t term, uint64_t vote, struct p
     log->committed = log->committed_told = base.index;
     if (code == 0)
         code = mark(log, base.index, (struct mark){base.term, first_sequence});
-    if (code == 0)
-        code = wait_in_line(log, &waiting);
     if (code < 0)
         return code;
     log->now.index = base.index;
@@ -504,7 +509,7 @@ int pit_log_begin_at(struct pit_log *log, uint64_t term, uint64_t vote, struct p
     log->now.at.vote = vote;
     log->begun = log->now;
     log->empty = false;
-    code = flush(log);
+    code = write_vote(log, term, vote, NULL);
     return code < 0 ? code : read_again(log);
 }
 

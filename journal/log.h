@@ -5,12 +5,13 @@
  * committed, and at the beginning of each segment what all records before it come to. What is written stays: a
  * truncation is a record, and whoever reads goes by it.
  *
- * Threads:  one; the journal's two agents (journal/writer.h), to which pit_log_journal leads; and one that reads the
- * past (pit_log_past_work), where that is asked for. Progress: nothing blocks but open, begin, begin_at and keep_vote;
- * the last three wait until what they say is durable. Order:    everything becomes durable in the order of the calls. A
- * ticket is a number that rises from call to call. Memory:   what is asked for and not yet in a block, 24 bytes for
- * each entry that is not known to be committed, and until the first change what load gives. With pit_log_read what
- * journal/log_past.h says.
+ * Threads:  one; the journal's two agents (journal/writer.h), to which pit_log_journal leads; and one that reads
+ *           the past (pit_log_past_work).
+ * Progress: nothing blocks but open, begin, begin_at and keep_vote; the last three wait until what they say is
+ *           durable.
+ * Order:    everything becomes durable in the order of the calls. A ticket is a number that rises from call to call.
+ * Memory:   what is asked for and not yet in a block, 16 bytes for each entry that is not known to be committed, and
+ *           until the first change what load gives. With pit_log_read what journal/log_past.h says.
  */
 #ifndef PIT_JOURNAL_LOG_H
 #define PIT_JOURNAL_LOG_H

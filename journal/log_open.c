@@ -84,6 +84,11 @@ int pit_log_image_open(struct pit_log_image *image, const struct pit_disk *disk,
     if (code < 0)
         return pit_error_set(error, code, "%s: cannot look for the end of the log: %s", directory, strerror(-code));
     code = read_from(image, disk, directory, block, drop_committed, &keep_bytes, end, error);
+    if (code == 0 && end->missing_bytes)
+        code = pit_error_set(error, -EBADMSG,
+                             "%s/%020lu.journal: the file is %lu bytes shorter than it was made: nobody can tell what "
+                             "was in them. The log cannot be used; nothing was changed",
+                             directory, end->segment_first_block, end->missing_bytes);
     if (code == 0 && image->taken > image->committed)
         code = pit_error_set(error, -EBADMSG,
                              "%s: the log begins after entry %lu, and only %lu are known to be committed: segments are "

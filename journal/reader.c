@@ -127,6 +127,16 @@ static int read_failed(const struct pit_journal_reader *reader, uint64_t number,
 
 /* Damage. */
 
+/* To cut a node's log is no way out: it may have voted, and acknowledged, what would be cut off. */
+#define LOG_DAMAGED                                                                                                    \
+    "This log of a cluster's node is damaged; nothing was changed. Restore the file from a copy made after the node "  \
+    "had stopped, or put the directory away and let the node get everything from the others (rejoin)"
+
+static bool of_log(const struct pit_journal_reader *reader)
+{
+    return reader->raw || reader->place.sort == PIT_JOURNAL_SORT_LOG;
+}
+
 /* The open segment does not go on at offset, and found says why that is not the journal's end. missing: there may
  * have been one more segment after it. */
 static int damaged_block(const struct pit_journal_reader *reader, const char *wrong, const char *found, bool missing,
@@ -134,6 +144,10 @@ static int damaged_block(const struct pit_journal_reader *reader, const char *wr
 {
     const char *directory = reader->directory;
     uint64_t number = reader->segments[reader->current];
+    if (of_log(reader))
+        return pit_error_set(error, -EBADMSG,
+                             "%s/%020lu.journal, offset %lu: %s (block %lu was expected), yet %s. " LOG_DAMAGED,
+                             directory, number, reader->offset, wrong, reader->place.number, found);
     return pit_error_set(
         error, -EBADMSG,
         "%s/%020lu.journal, offset %lu: %s (block %lu was expected), yet %s. The journal is damaged; nothing was "
@@ -148,6 +162,9 @@ static int damaged_block(const struct pit_journal_reader *reader, const char *wr
 static int damaged_segment(const struct pit_journal_reader *reader, uint64_t number, int code, const char *wrong,
                            const char *found, struct pit_error *error)
 {
+    if (of_log(reader) && code == -EBADMSG)
+        return pit_error_set(error, code, "%s/%020lu.journal, offset 0: %s%s%s. " LOG_DAMAGED, reader->directory,
+                             number, wrong, *found ? ", yet " : "", found);
     return pit_error_set(
         error, code,
         "%s/%020lu.journal, offset 0: %s%s%s. The journal cannot be read from here on; nothing was changed. Restore "

@@ -49,7 +49,7 @@ static void number_agents(struct pit_pipeline *pipeline)
     pipeline->disk_agent = add_agent(request, "journal-disk", true);
     pipeline->preparer_agent = add_agent(request, "journal-next", true);
     if (pit_pipeline_clustered(pipeline))
-        pipeline->past_agent = add_agent(request, "log-past", true);
+        pipeline->past_agent = add_agent(request, "journal-past", true);
     if (snapshots_planned(&pipeline->config)) {
         pipeline->snapshots_agent = add_agent(request, "snapshots", true);
         request->agents[pipeline->snapshots_agent].background = true;

@@ -4,7 +4,7 @@
  *   gateway ══ intake ring ══▶ replicator ══ input ring ══▶ matchers      digest rings ══▶ replicator
  *                                │   ▲ ▲
  *                                ▼   │ └── other nodes (stages/peers.h)
- *                               log ─┘ journal-disk, journal-next
+ *                               log ─┘ journal-disk, journal-next, journal-past
  *
  * Reads:    the intake ring (struct pit_command; its only reader), one digest ring per matcher (their only reader).
  * Writes:   the input ring (its only writer), config.durable (the last sequence in it: the matchers' barriers watch
