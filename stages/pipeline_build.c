@@ -49,7 +49,7 @@ static void number_agents(struct pit_pipeline *pipeline)
     pipeline->disk_agent = add_agent(request, "journal-disk", true);
     pipeline->preparer_agent = add_agent(request, "journal-next", true);
     if (pit_pipeline_clustered(pipeline)) {
-        pipeline->past_agent = add_agent(request, "log-past", true);
+        pipeline->past_agent = add_agent(request, "journal-past", true);
         pipeline->transfer_agent = add_agent(request, "transfer", true);
     }
     if (snapshots_planned(&pipeline->config)) {

@@ -88,6 +88,12 @@ static void wait_for_disk(void *context)
     pit_journal_prepare_work(journal);
 }
 
+/* Entries for nodes that are behind come from the disk: reading them blocks. */
+static uint32_t read_past(void *state)
+{
+    return pit_log_past_work(state);
+}
+
 int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     struct pit_log_options options = {
@@ -110,6 +116,8 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         return code;
     pipeline->journal = pit_log_journal(pipeline->log);
     pit_pipeline_say(pipeline, "log: writes with %s", pit_journal_method(pipeline->journal));
+    const struct pit_agent past = {.name = "journal-past", .state = pipeline->log, .do_work = read_past, .wakes = true};
+    pit_runner_place(pipeline->runner, pipeline->past_agent, &past);
     return 0;
 }
 
@@ -123,12 +131,6 @@ static int answer_snapshot(void *context, bool begin, uint64_t *newest, struct p
         pit_snapshots_ask(pipeline->snapshots, pit_sequence_load(&pipeline->durable));
     *newest = pit_snapshots_figures(pipeline->snapshots).sequence;
     return 0;
-}
-
-/* Reads for nodes that are behind; blocks in the kernel. */
-static uint32_t past_work(void *state)
-{
-    return pit_log_past_work(state);
 }
 
 int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell *const *bells, uint32_t bells_count,
@@ -174,11 +176,9 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
     if (code)
         return code;
     struct pit_agent agent = pit_replicator_agent(pipeline->replicator);
-    struct pit_agent past = {.name = "log-past", .state = pipeline->log, .do_work = past_work, .wakes = true};
     struct pit_agent transfer = pit_transfer_disk_agent(pit_replicator_transfer(pipeline->replicator));
     pit_runner_place(pipeline->runner, pipeline->journaler_agent, &agent);
     pit_runner_place(pipeline->runner, pipeline->transfer_agent, &transfer);
-    pit_runner_place(pipeline->runner, pipeline->past_agent, &past);
     pit_pipeline_say(pipeline, "cluster: node %u of %u, on %s", pipeline->config.cluster.node,
                      pipeline->config.cluster.nodes,
                      pipeline->config.cluster.of[pipeline->config.cluster.node].address);
