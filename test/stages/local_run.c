@@ -235,6 +235,6 @@ void local_run_snapshot(const char *name, uint64_t sequence, bool spoil)
                                          .command = result.last_command};
     const char *data = local_run_path(name, "");
     if (pit_snapshot_journal_id(pit_disk_machine(), data, header.journal_id, &error) ||
-        pit_snapshot_write(pit_disk_machine(), data, &market, 1, trades, &header, &error))
+        pit_snapshot_write(pit_disk_machine(), data, &market, 1, trades, NULL, &header, &error))
         fail_msg("%s", error.text);
 }
