@@ -24,6 +24,8 @@ static const char *load_report_name(uint8_t kind)
     case PIT_REPORT_STATE:
     case PIT_REPORT_HEARTBEAT:
     case PIT_REPORT_BYE:
+    case PIT_REPORT_UNKNOWN:
+    case PIT_REPORT_RESUMED:
         break;
     }
     return NULL;

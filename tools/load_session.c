@@ -131,6 +131,8 @@ static void load_count(struct pit_load_counts *counts, const struct pit_report *
     case PIT_REPORT_STATE:
     case PIT_REPORT_HEARTBEAT:
     case PIT_REPORT_BYE:
+    case PIT_REPORT_UNKNOWN:
+    case PIT_REPORT_RESUMED:
         break;
     }
 }
