@@ -47,6 +47,7 @@ struct pit_resumption {
     char addresses[ADDRESSES_MAX][ADDRESS_BYTES];
     uint32_t addresses_count;
     uint32_t at;                  /* the next to try */
+    uint32_t tried;               /* the last of them that was */
     char redirect[ADDRESS_BYTES]; /* to try before; empty = none */
     char address[ADDRESS_BYTES];  /* tried last */
     uint32_t redirects;           /* in a row */
@@ -144,6 +145,8 @@ static void lost(struct pit_client *client)
         give_up(client, code, "logged out");
         return;
     }
+    if (client->state == PIT_ENTRY_LIVE) /* who served until now may do so again */
+        resumption->at = resumption->tried;
     pit_entry_drop(client);
     client->ended = 0;
     if (resumption->since_ns == 0)
@@ -171,6 +174,7 @@ static void try_next(struct pit_client *client, uint64_t now)
         memcpy(resumption->address, resumption->redirect, sizeof resumption->address);
         resumption->redirect[0] = 0;
     } else {
+        resumption->tried = resumption->at;
         memcpy(resumption->address, resumption->addresses[resumption->at], sizeof resumption->address);
         resumption->at = (resumption->at + 1) % resumption->addresses_count;
     }
@@ -300,6 +304,8 @@ static bool parted(struct pit_client *client, const struct pit_message *message,
                   pit_reason_name(message->reason));
     if (resumption->leaving && none_unanswered(client))
         return pit_entry_report(client, message, report);
+    if (message->reason == PIT_REASON_NOT_LEADER)
+        resumption->tried = (resumption->tried + 1) % resumption->addresses_count;
     follow(client, message);
     if (message->reason == PIT_REASON_REQUESTED && !resumption->leaving)
         give_up(client, -ECONNABORTED, "the account is used elsewhere");

@@ -9,7 +9,9 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -232,4 +234,58 @@ def every_request_is_done_exactly_once_and_answered():
         shutil.rmtree(directory, ignore_errors=True)
 
 
-pitline.main(every_request_is_done_exactly_once_and_answered)
+def figure(output, name):
+    return int(re.search(r"^%s +(\d+)" % name, output, re.M)[1])
+
+
+def load_outlives_kills():
+    """The C client, which `pitline load` is made of."""
+    dice = random.Random(SEED + 1)
+    directory = tempfile.mkdtemp(prefix="pitline-resume-")
+    nobody = "unix:" + os.path.join(directory, "nobody.sock")
+    try:
+        with pitline.Pipeline(directory=directory) as pipeline:
+            load = subprocess.Popen([pitline.BINARY, "load", "--address", nobody + "," + pipeline.socket, "--resume", "--flow",
+                                     "mixed", "--accounts", "3", "--count", "20000", "--rate", "8000", "--quiet"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            time.sleep(dice.uniform(0.1, 0.5))
+            pipeline.kill()
+        for _ in range(2):
+            with pitline.Pipeline("--snapshot-every", "3000", directory=directory) as pipeline:
+                time.sleep(dice.uniform(0.1, 0.5))
+                pipeline.kill()
+        with pitline.Pipeline(directory=directory) as pipeline:
+            output, _ = load.communicate(timeout=120)
+            assert load.returncode == 0, output
+            assert figure(output, "sent") == figure(output, "answered") == 20000, output
+            assert figure(output, "unknown") == figure(output, "twice") == 0 < figure(output, "resumed"), output
+            assert pipeline.stop()[0] == 0
+            data = pipeline.data
+        done = collections.Counter()
+        for line in pitline.run("journal", "cat", data).splitlines():
+            command = json.loads(line)
+            if command.get("account"):
+                done[command["account"], command["request"]] += 1
+        assert len(done) == 20000 and max(done.values()) == 1, (len(done), max(done.values()))
+        print("# %s" % re.search(r"^resumed.*$", output, re.M)[0])
+    finally:
+        load.kill()
+        load.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def load_gives_up_and_counts_what_is_unknown():
+    with pitline.Pipeline() as pipeline:
+        load = subprocess.Popen([pitline.BINARY, "load", "--address", pipeline.socket, "--resume", "--give-up", "50", "--flow",
+                                 "mixed", "--accounts", "2", "--count", "100000000", "--quiet"],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        time.sleep(0.3)
+        pipeline.kill()
+        output, _ = load.communicate(timeout=120)
+        assert load.returncode == 1, output
+        assert figure(output, "unknown") > 0, output
+        assert figure(output, "sent") == figure(output, "answered") + figure(output, "unknown"), output
+        assert "no server took the session back in time" in output and "requests is unknown" in output, output
+
+
+pitline.main(every_request_is_done_exactly_once_and_answered, load_outlives_kills, load_gives_up_and_counts_what_is_unknown)
