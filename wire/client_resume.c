@@ -28,7 +28,7 @@
 #define GIVE_UP_MS 30000u
 #define ATTEMPT_NS (1000 * NS_PER_MS) /* for an address to answer, where there are several */
 #define PAUSE_NS (2 * NS_PER_MS)      /* before the second attempt; it doubles with every round of the addresses */
-#define PAUSE_NS_MAX (200 * NS_PER_MS)
+#define PAUSE_NS_MAX (50 * NS_PER_MS)
 #define REDIRECTS_MAX 4u             /* followed at once; then the addresses have their turn */
 #define SILENT_MS 1000u              /* where the server has no heartbeat */
 #define SILENT_INTERVALS 2u          /* without an answer to a sign of life that was asked for: lost */
