@@ -189,13 +189,15 @@ static void try_next(struct pit_client *client, uint64_t now)
 static void stand(struct pit_client *client, const struct pit_message *message)
 {
     struct pit_resumption *resumption = client->resumption;
-    if (!resumption->stood) {
-        client->request = message->request;
-        resumption->oldest = pit_request_next(client->request);
-    } else if (message->request && client->request && pit_request_after(message->request, client->request)) {
+    const bool later = message->request && pit_request_after(message->request, client->request);
+    if (later && !none_unanswered(client)) {
         client->error.text[0] = 0;
         give_up(client, -ESTALE, "somebody else has sent requests for the account: nobody knows what became of these");
         return;
+    }
+    if (later || !resumption->stood) {
+        client->request = message->request;
+        resumption->oldest = pit_request_next(client->request);
     }
     resumption->window = message->window < WINDOW_MAX ? message->window : WINDOW_MAX;
     client->state = PIT_ENTRY_LIVE;

@@ -391,6 +391,7 @@ static void giving_up_leaves_unknown_requests(void **state)
         assert_true(got.last && got.reason == PIT_REASON_NONE && got.client_id == 70 + request);
     }
     expect_end(-ETIMEDOUT, "no server took the session back in time");
+    pit_decoder_destroy(servers[0].decoder);
     server_listen(&servers[0], addresses[0]); /* for the end */
 }
 
@@ -430,6 +431,90 @@ static void requests_of_somebody_else_are_noticed(void **state)
     assert_int_equal(order(1), 5);
     expect(PIT_REPORT_UNKNOWN, 5);
     expect_end(-ESTALE, "somebody else has sent requests");
+    played();
+}
+
+/* Nothing is unanswered: then it does not matter. */
+static void play_visitor(void)
+{
+    admit(&servers[0], 4);
+    server_close_connection(&servers[0]);
+    admit(&servers[0], 9);
+    request_of(&servers[0], 10);
+    report(&servers[0], PIT_MESSAGE_ACCEPTED, 10, PIT_EVENT_LAST);
+}
+
+static void requests_of_somebody_else_are_no_harm_to_who_has_none(void **state)
+{
+    (void)state;
+    void (*script)(void) = play_visitor;
+    play(&script);
+    opened(addresses[0]);
+    expect_resumed(addresses[0]);
+    assert_int_equal(order(1), 10);
+    expect(PIT_REPORT_ACCEPTED, 10);
+    played();
+}
+
+static void play_round(void)
+{
+    admit(&servers[0], UINT32_MAX - 2);
+    request_of(&servers[0], UINT32_MAX - 1);
+    request_of(&servers[0], UINT32_MAX);
+    request_of(&servers[0], 1);
+    report(&servers[0], PIT_MESSAGE_ACCEPTED, UINT32_MAX - 1, PIT_EVENT_LAST);
+    server_close_connection(&servers[0]);
+    admit(&servers[0], UINT32_MAX);
+    request_of(&servers[0], UINT32_MAX);
+    request_of(&servers[0], 1);
+    request_of(&servers[0], 2);
+    result(&servers[0], UINT32_MAX, PIT_MESSAGE_ACCEPTED, PIT_REASON_NONE);
+    report(&servers[0], PIT_MESSAGE_ACCEPTED, 1, PIT_EVENT_LAST);
+    report(&servers[0], PIT_MESSAGE_ACCEPTED, 2, PIT_EVENT_LAST);
+}
+
+static void numbers_go_round(void **state)
+{
+    (void)state;
+    void (*script)(void) = play_round;
+    play(&script);
+    opened(addresses[0]);
+    assert_int_equal(order(1), UINT32_MAX - 1);
+    assert_int_equal(order(2), UINT32_MAX);
+    assert_int_equal(order(3), 1);
+    expect(PIT_REPORT_ACCEPTED, UINT32_MAX - 1);
+    assert_int_equal(order(4), 2);
+    expect_resumed(addresses[0]);
+    assert_true(expect(PIT_REPORT_ACCEPTED, UINT32_MAX).repeated);
+    expect(PIT_REPORT_ACCEPTED, 1);
+    expect(PIT_REPORT_ACCEPTED, 2);
+    played();
+}
+
+/* A server that is there and says nothing more: it is asked for a sign of life, and then left. */
+static void play_silence(void)
+{
+    struct pit_message message;
+    admit(&servers[0], 0);
+    request_of(&servers[0], 1);
+    PIT_CHECK(server_read(&servers[0], &message) && message.kind == PIT_MESSAGE_HEARTBEAT && message.token != 0);
+    admit(&servers[1], 1);
+    request_of(&servers[1], 1);
+    result(&servers[1], 1, PIT_MESSAGE_ACCEPTED, PIT_REASON_NONE);
+    PIT_CHECK(!server_read(&servers[0], &message));
+}
+
+static void silent_server_is_left(void **state)
+{
+    (void)state;
+    void (*script)(void) = play_silence;
+    play(&script);
+    server_heartbeat_ms = 10;
+    opened(both);
+    assert_int_equal(order(1), 1);
+    expect_resumed(addresses[1]);
+    assert_true(expect(PIT_REPORT_ACCEPTED, 1).repeated);
+    server_heartbeat_ms = 1000;
     played();
 }
 
@@ -512,6 +597,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(giving_up_leaves_unknown_requests, begin, end),
         cmocka_unit_test_setup_teardown(account_that_is_used_elsewhere_is_left_to_them, begin, end),
         cmocka_unit_test_setup_teardown(requests_of_somebody_else_are_noticed, begin, end),
+        cmocka_unit_test_setup_teardown(requests_of_somebody_else_are_no_harm_to_who_has_none, begin, end),
+        cmocka_unit_test_setup_teardown(numbers_go_round, begin, end),
+        cmocka_unit_test_setup_teardown(silent_server_is_left, begin, end),
         cmocka_unit_test_setup_teardown(logout_waits_for_the_answers, begin, end),
         cmocka_unit_test_setup_teardown(opening_says_what_is_wrong, begin, end),
     };
