@@ -27,7 +27,7 @@
 #define ADDRESS_BYTES 128u
 #define GIVE_UP_MS 30000u
 #define ATTEMPT_NS (1000 * NS_PER_MS) /* for an address to answer, where there are several */
-#define PAUSE_NS (2 * NS_PER_MS)      /* before the second attempt; it doubles with every round of the addresses */
+#define PAUSE_NS (2 * NS_PER_MS)      /* after the first round of all addresses; it doubles with each */
 #define PAUSE_NS_MAX (50 * NS_PER_MS)
 #define REDIRECTS_MAX 4u             /* followed at once; then the addresses have their turn */
 #define SILENT_MS 1000u              /* where the server has no heartbeat */
@@ -119,10 +119,11 @@ uint32_t pit_entry_resume_request(struct pit_client *client, struct pit_message 
 
 static uint64_t pause_ns(const struct pit_resumption *resumption)
 {
-    if (resumption->attempts == 0 || (resumption->redirect[0] && resumption->redirects <= REDIRECTS_MAX))
-        return 0;
     const uint32_t rounds = resumption->attempts / resumption->addresses_count;
-    const uint64_t pause = PAUSE_NS << (rounds < 10 ? rounds : 10);
+    if (resumption->attempts % resumption->addresses_count != 0 || rounds == 0 ||
+        (resumption->redirect[0] && resumption->redirects <= REDIRECTS_MAX))
+        return 0;
+    const uint64_t pause = PAUSE_NS << (rounds < 10 ? rounds - 1 : 9);
     return pause < PAUSE_NS_MAX ? pause : PAUSE_NS_MAX;
 }
 
