@@ -32,6 +32,7 @@ struct build {
     struct pit_arena *arena;
     struct pit_market *market;
     struct pit_snapshot_past *past;
+    struct pit_results *results;
     struct pit_snapshot_header snapshot;
 };
 
@@ -151,7 +152,8 @@ static int make_books(struct build *build, struct pit_error *error)
     const struct pit_reserve reserve = pit_arena_reserve(build->arena);
     build->market = pit_market_create(&reserve);
     build->past = calloc(PIT_SYMBOLS_MAX, sizeof *build->past);
-    return build->past ? 0 : pit_error_set(error, -ENOMEM, "no memory to install a snapshot");
+    return build->past ? pit_results_create(&build->results, 0, error)
+                       : pit_error_set(error, -ENOMEM, "no memory to install a snapshot");
 }
 
 static int load_state(struct build *build, struct pit_error *error)
@@ -164,8 +166,12 @@ static int load_state(struct build *build, struct pit_error *error)
     slice.layer.disk.close = slice_close;
     slice.layer.disk.read = slice_read;
     slice.layer.disk.size = slice_size;
-    const struct pit_snapshot_target target = {
-        .markets = &build->market, .markets_count = 1, .room = room, .room_context = build, .past = build->past};
+    const struct pit_snapshot_target target = {.markets = &build->market,
+                                               .markets_count = 1,
+                                               .room = room,
+                                               .room_context = build,
+                                               .past = build->past,
+                                               .results = build->results};
     int code = make_books(build, error);
     if (code == 0)
         code = pit_snapshot_load(&slice.layer.disk, build->directory, build->offer->sequence, &target, &build->snapshot,
@@ -253,7 +259,8 @@ static int make(struct build *build, uint64_t term, uint64_t vote, uint64_t segm
         code = pit_snapshot_journal_id(build->disk, build->directory, build->snapshot.journal_id, error);
     if (code)
         return code;
-    return pit_snapshot_write(build->disk, build->directory, &build->market, 1, build->past, &build->snapshot, error);
+    return pit_snapshot_write(build->disk, build->directory, &build->market, 1, build->past, build->results,
+                              &build->snapshot, error);
 }
 
 int pit_install_build(const struct pit_disk *disk, const char *directory, int file,
@@ -265,6 +272,7 @@ int pit_install_build(const struct pit_disk *disk, const char *directory, int fi
         return pit_error_set(error, -ENAMETOOLONG, "the directory's name is too long: %s", directory);
     const int code = make(&build, term, vote, segment_bytes, error);
     pit_arena_destroy(build.arena);
+    pit_results_destroy(build.results);
     free(build.past);
     free(build.members);
     return code;

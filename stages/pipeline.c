@@ -299,6 +299,7 @@ void pit_pipeline_destroy(struct pit_pipeline *pipeline)
         pit_journal_unlock(pipeline->disk, pipeline->lock);
     pit_runner_destroy(pipeline->runner);
     pit_pipeline_free_memory(pipeline);
+    pit_results_destroy(pipeline->results);
     free(pipeline->past);
     free(pipeline->definitions);
     free(pipeline->startup);

@@ -290,6 +290,7 @@ static int make_egress(struct pit_pipeline *pipeline, struct pit_error *error)
         .outbox_bytes = pipeline->config.outbox_bytes,
         .close_ms = pipeline->config.close_ms,
         .node = pit_pipeline_clustered(pipeline) ? &pipeline->node_board : NULL,
+        .results = pipeline->results,
     };
     pit_pipeline_allocate_near(pipeline, pipeline->back);
     int code = pit_egress_create(&pipeline->egress, &config, error);

@@ -5,6 +5,7 @@
 #ifndef PIT_STAGES_PIPELINE_PARTS_H
 #define PIT_STAGES_PIPELINE_PARTS_H
 
+#include "journal/results.h"
 #include "memory/arena.h"
 #include "replay/replay.h"
 #include "stages/egress.h"
@@ -53,6 +54,7 @@ struct pit_pipeline {
     struct pit_pipeline_recovered recovered;
     uint64_t last_time_ns;
     struct pit_publisher_past *past; /* per symbol, filled by recovery */
+    struct pit_results *results;     /* filled by recovery, then egress's */
 
     struct pit_symbol_names configured;        /* name -> place in config.symbols; only during recovery */
     struct pit_symbol_definition *definitions; /* by id: recovered, then new */

@@ -162,7 +162,7 @@ void node_log_snapshot(struct node_log *node)
 {
     struct pit_snapshot_header header = last_command(node);
     struct pit_error error = {0};
-    if (pit_snapshot_write(node->disk, node->directory, &node->live.market, 1, NULL, &header, &error) != 0)
+    if (pit_snapshot_write(node->disk, node->directory, &node->live.market, 1, NULL, NULL, &header, &error) != 0)
         fail_msg("%s", error.text);
 }
 

@@ -118,7 +118,7 @@ static struct pit_snapshot_header snapshot_at(uint64_t sequence)
                                          .time_ns = run.result.last_time_ns,
                                          .command = run.result.last_command};
     assert_int_equal(pit_snapshot_journal_id(&disk.disk, "journal", header.journal_id, NULL), 0);
-    if (pit_snapshot_write(&disk.disk, "journal", run.markets, MARKETS, NULL, &header, &run.error))
+    if (pit_snapshot_write(&disk.disk, "journal", run.markets, MARKETS, NULL, NULL, &header, &run.error))
         fail_msg("%s", run.error.text);
     return header;
 }

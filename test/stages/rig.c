@@ -113,6 +113,7 @@ int rig_try(struct rig **created, const struct rig_options *options, struct pit_
     PIT_CHECK(pit_ring_reader_add(rig->input, &rig->commands));
     make_symbols(rig);
     struct pit_egress_source source = {.output = rig->output, .cursor = rig->commands.cursor};
+    PIT_CHECK(pit_results_create(&rig->results, options->results_accounts, error) == 0);
     struct pit_egress_config config = {
         .network = &rig->fake->table,
         .clock = &rig->clock,
@@ -123,6 +124,7 @@ int rig_try(struct rig **created, const struct rig_options *options, struct pit_
         .outbox_bytes = options->outbox_bytes,
         .close_ms = options->close_ms,
         .node = options->node ? &rig->node : NULL,
+        .results = rig->results,
     };
     PIT_CHECK(pit_egress_create(&rig->egress, &config, error) == 0);
     int code = make_gateway(rig, options, error);
@@ -149,6 +151,7 @@ void rig_destroy(struct rig *rig)
 {
     pit_gateway_destroy(rig->gateway);
     pit_egress_destroy(rig->egress);
+    pit_results_destroy(rig->results);
     fake_network_destroy(rig->fake);
     for (uint32_t i = 0; i < 3; i++)
         free(rig->memory[i]);

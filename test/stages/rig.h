@@ -30,8 +30,9 @@ struct rig_options {
     struct pit_gateway_limits limits;
     uint32_t outbox_bytes;
     uint32_t close_ms;
-    const char *address; /* NULL = loopback */
-    bool node;           /* of a cluster: the input ring is the intake ring, and nobody leads at first */
+    uint32_t results_accounts; /* accounts of which results are kept; 0 = as always */
+    const char *address;       /* NULL = loopback */
+    bool node;                 /* of a cluster: the input ring is the intake ring, and nobody leads at first */
 };
 
 struct rig {
@@ -46,6 +47,7 @@ struct rig {
     void *memory[3];
     struct pit_ring *input, *sessions, *output;
     struct pit_ring_reader commands; /* the matcher's */
+    struct pit_results *results;
     struct pit_egress *egress;
     struct pit_gateway *gateway;
     struct pit_agent gateway_agent, egress_agent;
