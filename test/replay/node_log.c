@@ -43,6 +43,8 @@ void node_log_begin(struct node_log *node, const struct pit_disk *disk, const ch
     node->live.sink = (struct pit_event_sink){
         .slots = slots, .mask = LIVE_SINK_SLOTS - 1, .next = 1, .limit = LIVE_SINK_SLOTS, .folded = 1};
     node->live.market = pit_market_create(&node->live.reserve);
+    node->counted = 1;
+    assert_int_equal(pit_results_create(&node->results, 0, &error), 0);
     const struct pit_log_options options = {
         .directory = directory, .segment_bytes = NODE_LOG_SEGMENT, .wait = give_way, .wait_context = node};
     if (pit_log_open(&node->log, disk, &options, &error) != 0)
@@ -71,6 +73,7 @@ static struct pit_command order(struct node_log *node)
     struct pit_command command = {.kind = PIT_COMMAND_NEW,
                                   .symbol = (uint32_t)dice(node, LIVE_SYMBOLS),
                                   .account = 1 + (uint32_t)dice(node, 5),
+                                  .request = 1 + (uint32_t)node->live.sequence,
                                   .side = (uint8_t)dice(node, 2),
                                   .price = 1000 + (int64_t)dice(node, 40),
                                   .quantity = 1 + dice(node, 50)};
@@ -94,6 +97,9 @@ static struct pit_log_entry batch(struct node_log *node)
         command.sequence = ++node->live.sequence;
         command.time_ns = 1000 * command.sequence;
         pit_market_apply(node->live.market, &command, &node->live.sink);
+        for (; node->counted != node->live.sink.next; node->counted++)
+            pit_results_add(node->results, &node->progress,
+                            &node->live.sink.slots[node->counted & node->live.sink.mask], command.sequence);
         memcpy(payload + bytes, &command, pit_command_bytes(&command));
         bytes += (uint32_t)pit_command_bytes(&command);
     }
@@ -162,7 +168,8 @@ void node_log_snapshot(struct node_log *node)
 {
     struct pit_snapshot_header header = last_command(node);
     struct pit_error error = {0};
-    if (pit_snapshot_write(node->disk, node->directory, &node->live.market, 1, NULL, NULL, &header, &error) != 0)
+    if (pit_snapshot_write(node->disk, node->directory, &node->live.market, 1, NULL, node->results, &header, &error) !=
+        0)
         fail_msg("%s", error.text);
 }
 
@@ -171,6 +178,7 @@ void node_log_end(struct node_log *node)
     pit_log_close(node->log);
     for (uint32_t i = 0; i < node->payloads_count; i++)
         free(node->payloads[i]);
+    pit_results_destroy(node->results);
     live_end(&node->live);
 }
 
@@ -220,6 +228,8 @@ struct node_log_found node_log_find(const struct pit_disk *disk, const char *dir
     if (code != 0)
         fail_msg("%d: %s", code, error.text);
     found.snapshot = header.sequence;
+    found.results = header.results;
+    found.results_digest = header.results_digest;
     found.sequence = result.last_sequence;
     found.digest = pit_market_full_digest(market);
     return found;

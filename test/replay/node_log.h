@@ -4,6 +4,7 @@
 #define PIT_TEST_REPLAY_NODE_LOG_H
 
 #include "journal/log.h"
+#include "journal/results.h"
 #include "live.h"
 
 #define NODE_LOG_ENTRIES_MAX 512u
@@ -16,6 +17,9 @@ struct node_log {
     const char *directory;
     struct pit_log *log;
     struct live live; /* without a journal: sequence, market and events */
+    struct pit_results *results;
+    struct pit_result progress;
+    uint64_t counted; /* events before this one are in the results */
     uint64_t random;
     uint32_t lines;       /* at most in an entry */
     bool rests;           /* no order meets another */
@@ -42,8 +46,9 @@ void node_log_end(struct node_log *node);
 /* What a start finds in a directory: the newest good snapshot, the commands after it, and the digest of it all. Fails
  * the test where there is no such start. */
 struct node_log_found {
-    uint64_t snapshot; /* its sequence, 0 = none */
-    uint64_t sequence; /* of the last command */
+    uint64_t snapshot;                /* its sequence, 0 = none */
+    uint64_t results, results_digest; /* in it */
+    uint64_t sequence;                /* of the last command */
     struct pit_digest digest;
     uint64_t term, vote, base, base_term, last, committed; /* of the log */
 };
