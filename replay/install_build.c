@@ -166,9 +166,7 @@ static int load_state(struct build *build, struct pit_error *error)
     slice.layer.disk.size = slice_size;
     const struct pit_snapshot_target target = {
         .markets = &build->market, .markets_count = 1, .room = room, .room_context = build, .past = build->past};
-    int code = make_books(build, error);
-    if (code == 0)
-        code = pit_snapshot_load(&slice.layer.disk, build->directory, build->offer->sequence, &target, &build->snapshot,
+    int code = pit_snapshot_load(&slice.layer.disk, build->directory, build->offer->sequence, &target, &build->snapshot,
                                  error);
     if (code == 0 && build->snapshot.command != build->command)
         code = useless(build, "its last command is not the one in its entry", error);
@@ -243,6 +241,8 @@ static int find_block(const struct build *build, uint64_t *block, struct pit_err
 static int make(struct build *build, uint64_t term, uint64_t vote, uint64_t segment_bytes, struct pit_error *error)
 {
     int code = read_front(build, error);
+    if (code == 0)
+        code = make_books(build, error);
     if (code == 0)
         code = load_state(build, error);
     if (code == 0)

@@ -4,6 +4,7 @@
 #define PIT_TEST_REPLAY_NODE_LOG_H
 
 #include "journal/log.h"
+#include "journal/snapshot.h"
 #include "live.h"
 
 #define NODE_LOG_ENTRIES_MAX 512u
@@ -16,6 +17,8 @@ struct node_log {
     const char *directory;
     struct pit_log *log;
     struct live live; /* without a journal: sequence, market and events */
+    struct pit_snapshot_past past[PIT_SYMBOLS_MAX];
+    uint64_t past_counted; /* events before this one are in it */
     uint64_t random;
     uint32_t lines;       /* at most in an entry */
     bool rests;           /* no order meets another */
@@ -45,6 +48,7 @@ struct node_log_found {
     uint64_t snapshot; /* its sequence, 0 = none */
     uint64_t sequence; /* of the last command */
     struct pit_digest digest;
+    uint64_t trades;                                       /* of all symbols, as the snapshot says */
     uint64_t term, vote, base, base_term, last, committed; /* of the log */
 };
 struct node_log_found node_log_find(const struct pit_disk *disk, const char *directory);

@@ -28,7 +28,7 @@ static struct memory_disk leader_disk;
 static struct node_log leader;
 static uint8_t *stream;
 static struct pit_install_offer offer;
-static uint64_t snapshot_sequence, leader_seed;
+static uint64_t snapshot_sequence, snapshot_trades, leader_seed;
 static struct pit_digest snapshot_digest;
 
 static void say(void *context, const char *text)
@@ -48,6 +48,9 @@ static int begin(void **state)
     node_log_snapshot(&leader);
     snapshot_sequence = leader.live.sequence;
     snapshot_digest = pit_market_full_digest(leader.live.market);
+    for (uint32_t symbol = 0; symbol < LIVE_SYMBOLS; symbol++)
+        snapshot_trades += leader.past[symbol].trades;
+    assert_true(snapshot_trades > 100);
     node_log_run(&leader, 20);
     struct pit_install_source *source;
     struct pit_error error = {0};
@@ -113,6 +116,7 @@ static void check_new(const struct pit_disk *disk, uint64_t term, uint64_t vote)
     assert_int_equal(found.snapshot, snapshot_sequence);
     assert_int_equal(found.sequence, snapshot_sequence);
     assert_memory_equal(&found.digest, &snapshot_digest, sizeof found.digest);
+    assert_int_equal(found.trades, snapshot_trades);
     assert_int_equal(found.base, offer.index - 1);
     assert_int_equal(found.last, offer.index);
     assert_int_equal(found.committed, offer.index);
