@@ -45,6 +45,7 @@ void node_log_begin(struct node_log *node, const struct pit_disk *disk, const ch
     node->live.market = pit_market_create(&node->live.reserve);
     node->counted = 1;
     assert_int_equal(pit_results_create(&node->results, 0, &error), 0);
+    node->past_counted = 1;
     const struct pit_log_options options = {
         .directory = directory, .segment_bytes = NODE_LOG_SEGMENT, .wait = give_way, .wait_context = node};
     if (pit_log_open(&node->log, disk, &options, &error) != 0)
@@ -84,6 +85,15 @@ static struct pit_command order(struct node_log *node)
     return command;
 }
 
+static void count_trades(struct node_log *node)
+{
+    for (; node->past_counted != node->live.sink.next; node->past_counted++) {
+        const struct pit_event *event = &node->live.sink.slots[node->past_counted & node->live.sink.mask];
+        if (event->kind == PIT_EVENT_TRADE)
+            node->past[event->symbol].trades++;
+    }
+}
+
 /* Commands, applied, in memory that stays until the log is closed. */
 static struct pit_log_entry batch(struct node_log *node)
 {
@@ -100,6 +110,7 @@ static struct pit_log_entry batch(struct node_log *node)
         for (; node->counted != node->live.sink.next; node->counted++)
             pit_results_add(node->results, &node->progress,
                             &node->live.sink.slots[node->counted & node->live.sink.mask], command.sequence);
+        count_trades(node);
         memcpy(payload + bytes, &command, pit_command_bytes(&command));
         bytes += (uint32_t)pit_command_bytes(&command);
     }
@@ -168,8 +179,8 @@ void node_log_snapshot(struct node_log *node)
 {
     struct pit_snapshot_header header = last_command(node);
     struct pit_error error = {0};
-    if (pit_snapshot_write(node->disk, node->directory, &node->live.market, 1, NULL, node->results, &header, &error) !=
-        0)
+    if (pit_snapshot_write(node->disk, node->directory, &node->live.market, 1, node->past, node->results, &header,
+                           &error) != 0)
         fail_msg("%s", error.text);
 }
 
@@ -200,6 +211,8 @@ static void find_log(const struct pit_disk *disk, const char *directory, struct 
 
 struct node_log_found node_log_find(const struct pit_disk *disk, const char *directory)
 {
+    static struct pit_snapshot_past past[PIT_SYMBOLS_MAX];
+    memset(past, 0, sizeof past);
     const struct pit_reserve reserve = live_reserve();
     struct node_log_found found = {0};
     struct pit_market *market = pit_market_create(&reserve);
@@ -210,7 +223,7 @@ struct node_log_found node_log_find(const struct pit_disk *disk, const char *dir
     assert_int_equal(pit_snapshot_journal_id(disk, directory, journal_id, &error), 0);
     int code = pit_snapshot_newest(disk, directory, journal_id, UINT64_MAX, NULL, NULL, &header, &error);
     if (code == 0) {
-        const struct pit_snapshot_target target = {.markets = &market, .markets_count = 1};
+        const struct pit_snapshot_target target = {.markets = &market, .markets_count = 1, .past = past};
         code = pit_snapshot_load(disk, directory, header.sequence, &target, &header, &error);
     } else if (code == -ENOENT) {
         header = (struct pit_snapshot_header){0};
@@ -230,6 +243,8 @@ struct node_log_found node_log_find(const struct pit_disk *disk, const char *dir
     found.snapshot = header.sequence;
     found.results = header.results;
     found.results_digest = header.results_digest;
+    for (uint32_t symbol = 0; symbol < PIT_SYMBOLS_MAX; symbol++)
+        found.trades += past[symbol].trades;
     found.sequence = result.last_sequence;
     found.digest = pit_market_full_digest(market);
     return found;

@@ -5,6 +5,7 @@
 
 #include "journal/log.h"
 #include "journal/results.h"
+#include "journal/snapshot.h"
 #include "live.h"
 
 #define NODE_LOG_ENTRIES_MAX 512u
@@ -20,6 +21,8 @@ struct node_log {
     struct pit_results *results;
     struct pit_result progress;
     uint64_t counted; /* events before this one are in the results */
+    struct pit_snapshot_past past[PIT_SYMBOLS_MAX];
+    uint64_t past_counted; /* events before this one are in it */
     uint64_t random;
     uint32_t lines;       /* at most in an entry */
     bool rests;           /* no order meets another */
@@ -50,6 +53,7 @@ struct node_log_found {
     uint64_t results, results_digest; /* in it */
     uint64_t sequence;                /* of the last command */
     struct pit_digest digest;
+    uint64_t trades;                                       /* of all symbols, as the snapshot says */
     uint64_t term, vote, base, base_term, last, committed; /* of the log */
 };
 struct node_log_found node_log_find(const struct pit_disk *disk, const char *directory);

@@ -28,7 +28,7 @@ static struct memory_disk leader_disk;
 static struct node_log leader;
 static uint8_t *stream;
 static struct pit_install_offer offer;
-static uint64_t snapshot_sequence, leader_seed;
+static uint64_t snapshot_sequence, snapshot_trades, leader_seed;
 static struct pit_digest snapshot_digest;
 static uint64_t snapshot_results, snapshot_results_digest;
 
@@ -52,6 +52,9 @@ static int begin(void **state)
     snapshot_results = pit_results_count(leader.results);
     snapshot_results_digest = pit_results_digest(leader.results);
     assert_true(snapshot_results > 100);
+    for (uint32_t symbol = 0; symbol < LIVE_SYMBOLS; symbol++)
+        snapshot_trades += leader.past[symbol].trades;
+    assert_true(snapshot_trades > 100);
     node_log_run(&leader, 20);
     struct pit_install_source *source;
     struct pit_error error = {0};
@@ -119,6 +122,7 @@ static void check_new(const struct pit_disk *disk, uint64_t term, uint64_t vote)
     assert_memory_equal(&found.digest, &snapshot_digest, sizeof found.digest);
     assert_int_equal(found.results, snapshot_results);
     assert_int_equal(found.results_digest, snapshot_results_digest);
+    assert_int_equal(found.trades, snapshot_trades);
     assert_int_equal(found.base, offer.index - 1);
     assert_int_equal(found.last, offer.index);
     assert_int_equal(found.committed, offer.index);
