@@ -39,7 +39,7 @@ static int prepare(void **state)
     three_prepare(&three);
     for (uint32_t node = 1; node <= THREE_NODES; node++) {
         three.config[node].snapshots =
-            (struct pit_snapshots_plan){.every = 2000, .keep = 2, .old_segments = PIT_OLD_SEGMENTS_REMOVE};
+            (struct pit_snapshots_plan){.every = 10000, .keep = 2, .old_segments = PIT_OLD_SEGMENTS_REMOVE};
         three.config[node].notes.say = say;
     }
     said_bytes = 0;
@@ -93,7 +93,7 @@ static void trade_until_the_beginning_is_gone(void)
 {
     three_trade(&three, TRADES, 2);
     for (uint32_t waited = 0; !beginning_is_gone(); waited += 20) {
-        if (waited > THREE_PATIENCE_MS)
+        if (waited > 4 * THREE_PATIENCE_MS)
             fail_msg("no segment is removed");
         three_trade(&three, 10, waited);
         pass_warnings_on();
