@@ -139,12 +139,20 @@ static const char *commands_check(const struct pit_journal_record_header *record
     return NULL;
 }
 
+static bool anchor_whole(const struct pit_journal_record_header *record)
+{
+    const struct pit_journal_log_anchor *anchor = (const struct pit_journal_log_anchor *)(record + 1);
+    return record->bytes >= sizeof *anchor && record->bytes - sizeof *anchor == anchor->members_bytes;
+}
+
 static const char *log_check(const struct pit_journal_record_header *record, bool log)
 {
-    bool payload = record->kind == PIT_JOURNAL_LOG_ENTRY || record->kind == PIT_JOURNAL_LOG_MEMBERS;
+    bool payload = record->kind == PIT_JOURNAL_LOG_ENTRY || record->kind == PIT_JOURNAL_LOG_MEMBERS ||
+                   record->kind == PIT_JOURNAL_LOG_ANCHOR;
     if (!log)
         return "a record is of a cluster's log, which is not a journal of commands alone";
-    if ((record->bytes != 0) != payload || record->bytes % 8 != 0 || record->count != 0)
+    if ((record->bytes != 0) != payload || record->bytes % 8 != 0 ||
+        (record->kind == PIT_JOURNAL_LOG_ANCHOR && !anchor_whole(record)))
         return "a record of a cluster's log has a wrong length";
     return NULL;
 }
@@ -161,7 +169,9 @@ static const char *records_check(const uint8_t *bytes, const struct pit_journal_
             pit_journal_record_room(record->bytes) > left)
             return "a record reaches beyond its block";
         const char *wrong = NULL;
-        if (record->kind == PIT_JOURNAL_COMMANDS)
+        if (record->kind == PIT_JOURNAL_COMMANDS && log)
+            wrong = "a record is of a single node's journal, in a cluster's log";
+        else if (record->kind == PIT_JOURNAL_COMMANDS)
             wrong = commands_check(record, &sequence, last_time_ns);
         else if (record->kind == PIT_JOURNAL_DIGEST)
             wrong = record->bytes == sizeof(struct pit_journal_digest) ? NULL : "a digest record has a wrong length";
@@ -201,7 +211,8 @@ const char *pit_journal_block_check(const uint8_t *bytes, uint64_t count, const 
         return "a block's used bytes are out of bounds";
     if (header->first_sequence != place->sequence)
         return "a block's first sequence does not follow the one before";
-    return records_check(bytes, header, place->log, last_time_ns);
+    enum pit_journal_sort sort = place->sort ? place->sort : pit_journal_block_sort(bytes);
+    return records_check(bytes, header, sort == PIT_JOURNAL_SORT_LOG, last_time_ns);
 }
 
 bool pit_journal_zero(const void *bytes, size_t count)

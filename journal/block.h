@@ -58,13 +58,19 @@ uint32_t pit_journal_block_seal(uint8_t *bytes);
  * wrong magic or id, or a length out of bounds. room: how many bytes there can be at most. */
 uint32_t pit_journal_block_claims(const uint8_t *bytes, uint64_t journal_id, uint64_t room);
 
+enum pit_journal_sort {
+    PIT_JOURNAL_SORT_UNKNOWN = 0, /* what stands first says which it is: an anchor, or not */
+    PIT_JOURNAL_SORT_COMMANDS = 1,
+    PIT_JOURNAL_SORT_LOG = 2, /* of a cluster */
+};
+
 /* What a whole block's place in the chain must be. */
 struct pit_journal_place {
     uint64_t journal_id;
     uint64_t number;
     uint64_t sequence; /* of the first command in it */
     uint32_t previous_crc;
-    bool log; /* records of a cluster's log may stand there */
+    enum pit_journal_sort sort;
 };
 
 /* What is wrong with the block at bytes (count readable), for people; NULL = nothing: magic, length, checksum, place,
@@ -83,6 +89,15 @@ static inline bool pit_journal_block_whole(const uint8_t *bytes, uint32_t bytes_
 {
     const struct pit_journal_block_header *header = (const struct pit_journal_block_header *)bytes;
     return header->crc == pit_journal_crc_without(bytes, bytes_claimed, offsetof(struct pit_journal_block_header, crc));
+}
+
+/* Which sort a whole block is of, going by its first record. */
+static inline enum pit_journal_sort pit_journal_block_sort(const uint8_t *bytes)
+{
+    const struct pit_journal_block_header *header = (const struct pit_journal_block_header *)bytes;
+    const struct pit_journal_record_header *record = (const struct pit_journal_record_header *)(header + 1);
+    return header->used > sizeof *header && record->kind == PIT_JOURNAL_LOG_ANCHOR ? PIT_JOURNAL_SORT_LOG
+                                                                                   : PIT_JOURNAL_SORT_COMMANDS;
 }
 
 /* True when all count bytes are zero. */

@@ -60,14 +60,15 @@ _Static_assert(sizeof(struct pit_journal_block_header) == 64, "a block header is
 enum pit_journal_record_kind {
     PIT_JOURNAL_COMMANDS = 1, /* payload: commands, 64 or 128 bytes each (PIT_COMMAND_WIDE), sequences rising by one */
     PIT_JOURNAL_DIGEST = 2,   /* payload: struct pit_journal_digest */
-    /* In the log of a cluster alone (journal/log.h); such a journal has no others. Without a payload where none is
+    /* In the log of a cluster alone (journal/log.h), which has no PIT_JOURNAL_COMMANDS. Without a payload where none is
      * said. */
     PIT_JOURNAL_LOG_ENTRY = 3,      /* index, term; payload: a batch of commands */
     PIT_JOURNAL_LOG_BARRIER = 4,    /* index, term */
     PIT_JOURNAL_LOG_MEMBERS = 5,    /* index, term; payload: the engine's, who the nodes are */
-    PIT_JOURNAL_LOG_TRUNCATION = 6, /* entries from index on are void */
+    PIT_JOURNAL_LOG_TRUNCATION = 6, /* entries from index on are void; term: of the entry before */
     PIT_JOURNAL_LOG_VOTE = 7,       /* term; index: the node voted for in it, 0 = none */
     PIT_JOURNAL_LOG_COMMITTED = 8,  /* index: entries up to it were known to be committed */
+    PIT_JOURNAL_LOG_ANCHOR = 9,     /* index, term: of the last entry before; payload: struct pit_journal_log_anchor */
 };
 
 struct pit_journal_record_header {
@@ -75,7 +76,7 @@ struct pit_journal_record_header {
     uint32_t bytes; /* payload without padding */
     uint32_t count; /* commands in it */
     uint32_t zero;
-    uint64_t first_sequence; /* of the first command in it */
+    uint64_t first_sequence; /* of the first command in it, or else to come */
     uint64_t index;          /* place in a cluster's log; on a single node 0 */
     uint64_t term;           /* on a single node 0 */
     uint64_t reserved[3];
@@ -84,8 +85,21 @@ _Static_assert(sizeof(struct pit_journal_record_header) == 64, "a record header 
 
 static inline int pit_journal_record_of_log(uint32_t kind)
 {
-    return kind >= PIT_JOURNAL_LOG_ENTRY && kind <= PIT_JOURNAL_LOG_COMMITTED;
+    return kind >= PIT_JOURNAL_LOG_ENTRY && kind <= PIT_JOURNAL_LOG_ANCHOR;
 }
+
+/* The first record of each segment of a cluster's log: everything that the records before it come to, so that nobody
+ * has to read them. The members entry's payload follows it, once there is one. */
+struct pit_journal_log_anchor {
+    uint64_t next_sequence; /* of the first command to come, 1 .. */
+    uint64_t vote_term;
+    uint64_t vote;
+    uint64_t committed;          /* entries up to this index were known to be committed */
+    uint64_t committed_sequence; /* of the last command in them, 0 = none */
+    uint64_t members_bytes;
+    uint64_t zero[2];
+};
+_Static_assert(sizeof(struct pit_journal_log_anchor) == 64, "an anchor is one cache line");
 
 /* What the live run had computed when every matcher had done sequence (struct pit_digest; book/market.h). */
 struct pit_journal_digest {

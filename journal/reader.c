@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "journal/block.h"
+#include "journal/log_anchors.h"
+#include "journal/log_view.h"
 #include "journal/tail.h"
 #include "journal/unpack.h"
 
@@ -19,8 +21,6 @@ struct pit_journal_reader {
 
     uint64_t *segments; /* first block numbers of the files that exist, rising */
     uint32_t segments_count;
-    uint32_t segments_room;
-    bool list_failed; /* out of memory while listing */
 
     uint32_t current; /* which of segments is open; valid when file >= 0 */
     int file;
@@ -45,6 +45,9 @@ struct pit_journal_reader {
     uint32_t block_used;
     uint64_t block_number;
 
+    bool raw;                  /* a cluster's log is given out as it stands, */
+    bool from_first;           /* and is to begin with the first command */
+    struct pit_log_view *view; /* otherwise as this has it; NULL until it is known to be one */
     bool ended;
     bool doubted; /* damage was seen here: look again before saying so */
     uint64_t doubted_first_ns;
@@ -57,58 +60,20 @@ struct pit_journal_reader {
 
 /* The list of segments. */
 
-static void list_one(void *argument, const char *name)
-{
-    struct pit_journal_reader *reader = argument;
-    uint64_t number = pit_journal_segment_number(name);
-    if (number == 0)
-        return;
-    if (reader->segments_count == reader->segments_room) {
-        uint32_t room = reader->segments_room ? reader->segments_room * 2 : 64;
-        uint64_t *more = realloc(reader->segments, room * sizeof *more);
-        if (!more) {
-            reader->list_failed = true;
-            return;
-        }
-        reader->segments = more;
-        reader->segments_room = room;
-    }
-    reader->segments[reader->segments_count++] = number;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a;
-    uint64_t right = *(const uint64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
-/* A segment that is there in both forms is listed twice. */
-static void drop_doubles(struct pit_journal_reader *reader)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < reader->segments_count; i++)
-        if (kept == 0 || reader->segments[i] != reader->segments[kept - 1])
-            reader->segments[kept++] = reader->segments[i];
-    reader->segments_count = kept;
-}
-
 /* Lists the directory again; the open segment keeps its place. *changed: the list differs. */
 static int list_segments(struct pit_journal_reader *reader, bool *changed, struct pit_error *error)
 {
     uint32_t count_before = reader->segments_count;
     uint64_t last_before = count_before ? reader->segments[count_before - 1] : 0;
     uint64_t open_number = reader->file >= 0 ? reader->segments[reader->current] : 0;
-    reader->segments_count = 0;
-    int result = reader->disk->list(reader->disk->context, reader->directory, list_one, reader);
-    if (result == 0 && reader->list_failed)
-        result = -ENOMEM;
-    if (result < 0)
-        return pit_error_set(error, result, "%s: cannot list the journal's directory: %s", reader->directory,
-                             strerror(-result));
-    if (reader->segments_count)
-        qsort(reader->segments, reader->segments_count, sizeof *reader->segments, compare_numbers);
-    drop_doubles(reader);
+    uint64_t *numbers;
+    int64_t count = pit_journal_segments(reader->disk, reader->directory, &numbers);
+    if (count < 0)
+        return pit_error_set(error, (int)count, "%s: cannot list the journal's directory: %s", reader->directory,
+                             strerror((int)-count));
+    free(reader->segments);
+    reader->segments = numbers;
+    reader->segments_count = (uint32_t)count;
     *changed =
         reader->segments_count != count_before || (count_before && reader->segments[count_before - 1] != last_before);
     if (open_number) {
@@ -162,6 +127,16 @@ static int read_failed(const struct pit_journal_reader *reader, uint64_t number,
 
 /* Damage. */
 
+/* To cut a node's log is no way out: it may have voted, and acknowledged, what would be cut off. */
+#define LOG_DAMAGED                                                                                                    \
+    "This log of a cluster's node is damaged; nothing was changed. Restore the file from a copy made after the node "  \
+    "had stopped, or put the directory away and let the node get everything from the others (rejoin)"
+
+static bool of_log(const struct pit_journal_reader *reader)
+{
+    return reader->raw || reader->place.sort == PIT_JOURNAL_SORT_LOG;
+}
+
 /* The open segment does not go on at offset, and found says why that is not the journal's end. missing: there may
  * have been one more segment after it. */
 static int damaged_block(const struct pit_journal_reader *reader, const char *wrong, const char *found, bool missing,
@@ -169,6 +144,10 @@ static int damaged_block(const struct pit_journal_reader *reader, const char *wr
 {
     const char *directory = reader->directory;
     uint64_t number = reader->segments[reader->current];
+    if (of_log(reader))
+        return pit_error_set(error, -EBADMSG,
+                             "%s/%020lu.journal, offset %lu: %s (block %lu was expected), yet %s. " LOG_DAMAGED,
+                             directory, number, reader->offset, wrong, reader->place.number, found);
     return pit_error_set(
         error, -EBADMSG,
         "%s/%020lu.journal, offset %lu: %s (block %lu was expected), yet %s. The journal is damaged; nothing was "
@@ -183,6 +162,9 @@ static int damaged_block(const struct pit_journal_reader *reader, const char *wr
 static int damaged_segment(const struct pit_journal_reader *reader, uint64_t number, int code, const char *wrong,
                            const char *found, struct pit_error *error)
 {
+    if (of_log(reader) && code == -EBADMSG)
+        return pit_error_set(error, code, "%s/%020lu.journal, offset 0: %s%s%s. " LOG_DAMAGED, reader->directory,
+                             number, wrong, *found ? ", yet " : "", found);
     return pit_error_set(
         error, code,
         "%s/%020lu.journal, offset 0: %s%s%s. The journal cannot be read from here on; nothing was changed. Restore "
@@ -254,6 +236,7 @@ static int enter_block(struct pit_journal_reader *reader, const char **wrong)
     reader->block_at = sizeof *header;
     reader->block_used = header->used;
     reader->block_number = header->number;
+    reader->place.sort = reader->place.sort ? reader->place.sort : pit_journal_block_sort(bytes);
     reader->time_ns = time_ns;
     reader->block_offset = reader->offset;
     reader->offset += header->bytes;
@@ -589,14 +572,8 @@ static int measure(struct pit_journal_reader *reader, struct pit_error *error)
     return 0;
 }
 
-int pit_journal_reader_open(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,
-                            struct pit_error *error)
-{
-    return pit_journal_reader_open_at(result, disk, directory, PIT_JOURNAL_FROM_FIRST, error);
-}
-
-int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,
-                               uint64_t block, struct pit_error *error)
+int pit_journal_reader_open_log(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,
+                                uint64_t block, struct pit_error *error)
 {
     struct pit_journal_reader *reader = calloc(1, sizeof *reader);
     if (!reader)
@@ -604,6 +581,7 @@ int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct 
     pit_unpack_init(&reader->unpack, disk);
     reader->disk = &reader->unpack.layer.disk;
     reader->file = -1;
+    reader->raw = true;
     reader->read_bytes = WINDOW_BYTES;
     reader->open_flags = PIT_DISK_READ;
     reader->place.number = 1;
@@ -635,9 +613,41 @@ int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct 
     return 0;
 }
 
-void pit_journal_reader_take_log(struct pit_journal_reader *reader)
+/* A cluster's log does not begin with what its segment's header says. */
+static int find_beginning_of_log(struct pit_journal_reader *reader, const struct pit_disk *disk,
+                                 struct pit_error *error)
 {
-    reader->place.log = true;
+    struct pit_log_anchor anchor;
+    int code = pit_log_anchor_read(reader->disk, reader->directory, reader->first_block, &anchor);
+    if (code != 1)
+        return 0; /* whatever is wrong there, reading finds it */
+    reader->first_sequence = anchor.at.next_sequence;
+    code = pit_log_view_beginning(disk, reader->directory, reader->first_block, &reader->first_sequence, error);
+    return code == -ENOMEM ? code : 0;
+}
+
+int pit_journal_reader_open_at(struct pit_journal_reader **result, const struct pit_disk *disk, const char *directory,
+                               uint64_t block, struct pit_error *error)
+{
+    struct pit_journal_reader *reader;
+    int code = pit_journal_reader_open_log(&reader, disk, directory, block, error);
+    if (code < 0)
+        return code;
+    reader->raw = false;
+    reader->from_first = block == PIT_JOURNAL_FROM_FIRST;
+    if (!reader->from_first)
+        code = find_beginning_of_log(reader, disk, error);
+    if (code < 0)
+        pit_journal_reader_close(reader);
+    else
+        *result = reader;
+    return code;
+}
+
+int pit_journal_reader_open(struct pit_journal_reader **reader, const struct pit_disk *disk, const char *directory,
+                            struct pit_error *error)
+{
+    return pit_journal_reader_open_at(reader, disk, directory, PIT_JOURNAL_FROM_FIRST, error);
 }
 
 void pit_journal_reader_beside(struct pit_journal_reader *reader, bool direct)
@@ -647,8 +657,8 @@ void pit_journal_reader_beside(struct pit_journal_reader *reader, bool direct)
         reader->open_flags |= PIT_DISK_BYPASS;
 }
 
-int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journal_record *record,
-                            struct pit_error *error)
+/* The next record as it stands. */
+static int next_record(struct pit_journal_reader *reader, struct pit_journal_record *record, struct pit_error *error)
 {
     while (reader->block_at >= reader->block_used) {
         bool grown = true;
@@ -675,6 +685,41 @@ int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journa
     return 1;
 }
 
+/* What is read is a cluster's log. */
+static int begin_view(struct pit_journal_reader *reader, const struct pit_journal_record *anchor,
+                      struct pit_error *error)
+{
+    if (reader->from_first && anchor->index)
+        return pit_error_set(error, -EBADMSG,
+                             "%s: this log of a cluster's node begins after entry %lu, with sequence %lu: a snapshot "
+                             "stands for what is before. Begin with one (--from-snapshot). Nothing was changed",
+                             reader->directory, anchor->index, anchor->first_sequence);
+    reader->view = calloc(1, sizeof *reader->view);
+    return reader->view ? 0 : pit_error_set(error, -ENOMEM, "no memory for reading the journal");
+}
+
+int pit_journal_reader_next(struct pit_journal_reader *reader, struct pit_journal_record *record,
+                            struct pit_error *error)
+{
+    const char *wrong = NULL;
+    int code = reader->view ? pit_log_view_give(reader->view, record, &wrong) : 0;
+    while (code == 0) {
+        code = next_record(reader, record, error);
+        if (code <= 0 || reader->raw || reader->place.sort != PIT_JOURNAL_SORT_LOG)
+            return code;
+        code = reader->view ? 0 : begin_view(reader, record, error);
+        if (code < 0)
+            return code;
+        code = pit_log_view_take(reader->view, record, &wrong);
+        if (code == 0)
+            code = pit_log_view_give(reader->view, record, &wrong);
+    }
+    if (code < 0)
+        pit_error_set(error, code, "%s: block %lu: %s. The log cannot be used; nothing was changed", reader->directory,
+                      record->block, wrong);
+    return code;
+}
+
 const struct pit_command *pit_journal_record_command(const struct pit_journal_record *record, uint32_t *at)
 {
     if (record->kind != PIT_JOURNAL_COMMANDS || *at >= record->bytes)
@@ -699,6 +744,10 @@ struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *r
         .torn_bytes = reader->torn_bytes,
         .crc = reader->place.previous_crc,
     };
+    if (reader->view) {
+        end.sequence = reader->view->image.committed_sequence;
+        end.time_ns = reader->view->time_ns;
+    }
     if (reader->file >= 0) {
         memcpy(end.journal_id, reader->journal_id, sizeof end.journal_id);
         end.segment_first_block = reader->segments[reader->current];
@@ -725,6 +774,9 @@ void pit_journal_reader_close(struct pit_journal_reader *reader)
     if (reader->file >= 0)
         reader->disk->close(reader->disk->context, reader->file);
     pit_unpack_end(&reader->unpack);
+    if (reader->view)
+        pit_log_view_end(reader->view);
+    free(reader->view);
     free(reader->segments);
     free(reader->window);
     free(reader->scratch);

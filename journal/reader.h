@@ -1,5 +1,9 @@
 /* journal/reader.h - reads a journal from its first command to its last, checking everything, changing nothing.
  *
+ * A cluster's log (journal/log.h) reads as a journal of the commands that are known to be committed, in order, once,
+ * with index and term, and of digests; what may still be taken back is never shown. One record is one entry. Entries
+ * that are not committed when the reader comes to them are held in memory until they are, or are taken back.
+ *
  * Segments may be compressed (journal/compressed.h). One thread. A live directory may be read: the reader stops at the
  * last whole block. What looks like damage is looked at again for a twentieth of a second before it is called that, for
  * a block that is just being written may look so.
@@ -18,8 +22,8 @@
 struct pit_journal_end {
     uint8_t journal_id[16];
     uint64_t blocks;              /* number of the last whole block, 0 = empty journal */
-    uint64_t sequence;            /* of the last command, 0 = none */
-    uint64_t time_ns;             /* its time */
+    uint64_t sequence;            /* of the last command, 0 = none; in a cluster's log, that is committed */
+    uint64_t time_ns;             /* its time, 0 = it was not read */
     uint64_t segment_first_block; /* names the last segment; 0 = there is none */
     uint64_t segment_bytes;
     uint64_t offset;        /* in that segment, where the next block goes */
@@ -50,14 +54,15 @@ struct pit_journal_reader;
 int pit_journal_reader_open(struct pit_journal_reader **reader, const struct pit_disk *disk, const char *directory,
                             struct pit_error *error);
 
-/* Takes the records of a cluster's log too (journal/log.h), which are damage otherwise. */
-void pit_journal_reader_take_log(struct pit_journal_reader *reader);
-
 /* The same, beginning with the segment that holds a block: what is before it is not read, and may have been removed.
  * The first record is the first of that segment; the chain of checksums is checked from its header on. Where that
  * header is damaged, with an earlier segment, so that the damage is found as ever. Errors as above. */
 int pit_journal_reader_open_at(struct pit_journal_reader **reader, const struct pit_disk *disk, const char *directory,
                                uint64_t block, struct pit_error *error);
+
+/* The same, and a cluster's log is given out as it stands: journal/log_image.h makes sense of it. */
+int pit_journal_reader_open_log(struct pit_journal_reader **reader, const struct pit_disk *disk, const char *directory,
+                                uint64_t block, struct pit_error *error);
 
 /* Before the first record: from here on read as one that follows the writer closely, with little at a time, and past
  * the kernel's cache where the writer writes past it too (direct). What is read ahead into that cache would be in the

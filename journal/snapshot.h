@@ -21,22 +21,28 @@
 
 #include "book/market.h"
 #include "journal/disk.h"
+#include "journal/results.h"
 #include "pitline/error.h"
 
-#define PIT_SNAPSHOT_VERSION 1u
+#define PIT_SNAPSHOT_VERSION 2u
+#define PIT_SNAPSHOT_VERSION_MIN 1u /* still read; it has no results */
 #define PIT_SNAPSHOT_NAME_BYTES 40u /* "snapshot-00000000000000000001.pit" and its closing zero */
 
 /* What a snapshot stands for. */
 struct pit_snapshot_header {
     uint8_t journal_id[16];
     uint64_t sequence; /* of the last command that is in it, 1 .. */
-    uint64_t block;    /* of the journal, that holds this command */
+    uint64_t block;    /* of the journal, that holds this command; 0 = not known: it may be the one before the first */
     uint64_t time_ns;  /* of this command */
     uint64_t command;  /* pit_snapshot_command_digest of it */
     uint64_t created_ns;
     uint64_t symbols;
     uint64_t orders;
     uint64_t bytes; /* of the file; not in it */
+    /* Of the results; not in the head, but at the end. */
+    uint64_t accounts;
+    uint64_t results;
+    uint64_t results_digest;
 };
 
 /* A symbol's trades so far: not the book's, but what the publisher tells those who come late. */
@@ -58,12 +64,13 @@ int pit_snapshot_journal_id(const struct pit_disk *disk, const char *directory, 
                             struct pit_error *error);
 
 /* Writes the state of the markets (each symbol in one of them) under a temporary name, makes it durable, makes the
- * journal durable as far as it was read, and gives it its name. header: created_ns, symbols, orders and bytes are
- * filled in, the rest is given. past: by symbol, PIT_SYMBOLS_MAX of them; NULL = no trades. 0; -EWOULDBLOCK: another
- * process is writing one; others: nothing under a snapshot's name has changed. */
+ * journal durable as far as it was read, and gives it its name. header: created_ns, symbols, orders and what comes
+ * after them are filled in, the rest is given. past: by symbol, PIT_SYMBOLS_MAX of them; NULL = no trades. results: of
+ * the commands up to there; NULL = none. 0; -EWOULDBLOCK: another process is writing one; others: nothing under a
+ * snapshot's name has changed. */
 int pit_snapshot_write(const struct pit_disk *disk, const char *directory, struct pit_market *const *markets,
-                       uint32_t markets_count, const struct pit_snapshot_past *past, struct pit_snapshot_header *header,
-                       struct pit_error *error);
+                       uint32_t markets_count, const struct pit_snapshot_past *past, const struct pit_results *results,
+                       struct pit_snapshot_header *header, struct pit_error *error);
 
 /* Reads the whole snapshot of a sequence and checks all that can be seen without books: every checksum, every field's
  * range, order and counts. 0; -ENOENT; -EBADMSG: damaged, error says what and where; -EPROTONOSUPPORT: another version;
@@ -82,9 +89,10 @@ struct pit_snapshot_target {
     size_t (*room)(void *context);
     void *room_context;
     struct pit_snapshot_past *past; /* PIT_SYMBOLS_MAX of them, zero; NULL = not wanted */
+    struct pit_results *results;    /* empty; NULL = not wanted */
 };
 
-/* Checks a snapshot, puts it into the markets, and compares their digest with the one written down. Errors as above;
+/* Checks a snapshot, puts it into the markets, and compares the digests with those written down. Errors as above;
  * and -ENOMEM: no room for a book. After an error the markets may hold anything and are of no use. */
 int pit_snapshot_load(const struct pit_disk *disk, const char *directory, uint64_t sequence,
                       const struct pit_snapshot_target *target, struct pit_snapshot_header *header,

@@ -35,7 +35,10 @@ _Static_assert(sizeof(struct pit_snapshot_chunk) == 16, "a chunk's header has 16
 #define PIT_SNAPSHOT_HEAD_ELEMENTS 9u
 #define PIT_SNAPSHOT_SYMBOL_ELEMENTS 17u
 #define PIT_SNAPSHOT_ORDER_ELEMENTS 6u
-#define PIT_SNAPSHOT_DONE_ELEMENTS 9u
+#define PIT_SNAPSHOT_ACCOUNT_ELEMENTS 2u
+#define PIT_SNAPSHOT_RESULT_ELEMENTS 8u
+#define PIT_SNAPSHOT_DONE_ELEMENTS 12u
+#define PIT_SNAPSHOT_DONE_ELEMENTS_1 9u /* of version 1 */
 
 /* What DONE says. */
 struct pit_snapshot_totals {
@@ -47,7 +50,10 @@ struct pit_snapshot_totals {
     uint64_t events_count;
     uint64_t state;
     uint64_t strangers; /* digest of the events of unknown symbols */
-    uint64_t hash;      /* XXH3, 64 bits, of all bytes before DONE */
+    uint64_t accounts;  /* with results; this and the two that follow are not in version 1 */
+    uint64_t results;
+    uint64_t results_digest;
+    uint64_t hash; /* XXH3, 64 bits, of all bytes before DONE */
 };
 
 #endif

@@ -48,6 +48,10 @@ struct reader {
     struct pit_snapshot_totals seen;
     uint64_t left;                 /* orders still to come of the symbol */
     struct pit_resting_order last; /* the order before, of the same symbol; order_id 0 = none */
+    uint64_t version;
+    uint32_t account;      /* the one whose results come; 0 = none yet */
+    uint64_t results_left; /* still to come of the account */
+    uint32_t results_from; /* the least place in the window that the next may have */
     uint8_t chunk[sizeof(struct pit_snapshot_chunk) + PIT_SNAPSHOT_PAYLOAD_BYTES_MAX];
 };
 
@@ -211,16 +215,17 @@ static int read_head(struct reader *reader)
     const uint64_t version = take(cursor, 0, UINT64_MAX);
     if (kind != PIT_SNAPSHOT_HEAD || cursor->bad)
         return damaged(reader, "it does not begin with a head");
-    if (version != PIT_SNAPSHOT_VERSION)
+    if (version < PIT_SNAPSHOT_VERSION_MIN || version > PIT_SNAPSHOT_VERSION)
         return pit_error_set(reader->error, -EPROTONOSUPPORT,
                              "%s is written in version %lu of the snapshots' format, and this pitline, " PIT_VERSION
-                             ", reads version %u: use the pitline that wrote it, or do without this snapshot",
-                             reader->path, version, PIT_SNAPSHOT_VERSION);
+                             ", reads versions %u to %u: use the pitline that wrote it, or do without this snapshot",
+                             reader->path, version, PIT_SNAPSHOT_VERSION_MIN, PIT_SNAPSHOT_VERSION);
+    reader->version = version;
     if (big_endian(cursor, 1) != 0xc4 || big_endian(cursor, 1) != sizeof header->journal_id)
         cursor->bad = true;
     take_bytes(cursor, header->journal_id, sizeof header->journal_id);
     header->sequence = take(cursor, 1, UINT64_MAX);
-    header->block = take(cursor, 1, UINT64_MAX);
+    header->block = take(cursor, 0, UINT64_MAX);
     header->time_ns = take(cursor, 0, UINT64_MAX);
     header->command = take(cursor, 0, UINT64_MAX);
     header->created_ns = take(cursor, 0, UINT64_MAX);
@@ -262,6 +267,8 @@ static int read_symbol(struct reader *reader)
     struct pit_symbol_definition *definition = &symbol.definition;
     if (reader->left)
         return damaged(reader, "a symbol has fewer orders than it says");
+    if (reader->account)
+        return damaged(reader, "a symbol stands behind the results");
     symbol.symbol = (uint32_t)take(cursor, least, PIT_SYMBOLS_MAX - 1);
     take_name(cursor, definition->name);
     definition->price_min = take_signed(cursor);
@@ -321,6 +328,56 @@ static int read_order(struct reader *reader)
     return 0;
 }
 
+static int read_account(struct reader *reader)
+{
+    struct cursor *cursor = &reader->cursor;
+    if (reader->left)
+        return damaged(reader, "a symbol has fewer orders than it says");
+    if (reader->results_left)
+        return damaged(reader, "an account has fewer results than it says");
+    const uint64_t account = take(cursor, (uint64_t)reader->account + 1, UINT32_MAX); /* they rise */
+    reader->results_left = take(cursor, 1, PIT_RESULTS_WINDOW);
+    if (cursor->bad || reader->version < 2 || reader->seen.accounts == PIT_RESULTS_ACCOUNTS_MAX)
+        return damaged(reader, "an account with results is not one");
+    reader->account = (uint32_t)account;
+    reader->results_from = 0;
+    reader->seen.accounts++;
+    return 0;
+}
+
+static bool is_answer(uint64_t kind)
+{
+    return kind == PIT_EVENT_ACCEPTED || kind == PIT_EVENT_REJECTED || kind == PIT_EVENT_CANCELLED ||
+           kind == PIT_EVENT_REDUCED || kind == PIT_EVENT_REPLACED || kind == PIT_EVENT_STATE;
+}
+
+static int read_result(struct reader *reader)
+{
+    struct cursor *cursor = &reader->cursor;
+    struct pit_result result = {0};
+    result.request = (uint32_t)take(cursor, 1, UINT32_MAX);
+    result.sequence = take(cursor, 1, reader->header->sequence);
+    result.symbol = (uint32_t)take(cursor, 0, UINT32_MAX);
+    result.order_id = take(cursor, 0, UINT64_MAX);
+    result.kind = (uint8_t)take(cursor, 0, UINT8_MAX);
+    result.reason = (uint8_t)take(cursor, 0, UINT8_MAX);
+    result.traded = take(cursor, 0, UINT64_MAX);
+    result.open = take(cursor, 0, UINT64_MAX);
+    if (cursor->bad || !is_answer(result.kind))
+        return damaged(reader, "a result is not one");
+    if (reader->results_left == 0)
+        return damaged(reader, "an account has more results than it says");
+    const uint32_t place = result.request % PIT_RESULTS_WINDOW;
+    if (place < reader->results_from)
+        return damaged(reader, "results do not stand in order");
+    if (reader->target && reader->target->results)
+        pit_results_keep(reader->target->results, reader->account, &result);
+    reader->results_from = place + 1;
+    reader->results_left--;
+    reader->seen.results++;
+    return 0;
+}
+
 static int read_body(struct reader *reader)
 {
     while (reader->cursor.at != reader->cursor.end) {
@@ -332,8 +389,14 @@ static int read_body(struct reader *reader)
         case PIT_SNAPSHOT_ORDER_ELEMENTS:
             code = read_order(reader);
             break;
+        case PIT_SNAPSHOT_ACCOUNT_ELEMENTS:
+            code = read_account(reader);
+            break;
+        case PIT_SNAPSHOT_RESULT_ELEMENTS:
+            code = read_result(reader);
+            break;
         default:
-            code = damaged(reader, "something is neither a symbol nor an order");
+            code = damaged(reader, "something is neither a symbol, an order, an account nor a result");
         }
         if (code)
             return code;
@@ -358,6 +421,8 @@ static int compare_digest(struct reader *reader, const struct pit_snapshot_total
     if (whole.events != totals->events || whole.events_count != totals->events_count || whole.state != totals->state ||
         whole.orders != totals->orders)
         return damaged(reader, "the books do not have the digest that is written down");
+    if (target->results && pit_results_digest(target->results) != totals->results_digest)
+        return damaged(reader, "the results do not have the digest that is written down");
     return 0;
 }
 
@@ -365,8 +430,9 @@ static int read_done(struct reader *reader)
 {
     struct cursor *cursor = &reader->cursor;
     const struct pit_snapshot_totals *seen = &reader->seen;
-    const struct pit_snapshot_header *header = reader->header;
-    struct pit_snapshot_totals totals;
+    struct pit_snapshot_header *header = reader->header;
+    const bool with_results = reader->version > 1;
+    struct pit_snapshot_totals totals = {0};
     const uint32_t elements = take_array(cursor);
     totals.symbols = take(cursor, 0, UINT64_MAX);
     totals.orders = take(cursor, 0, UINT64_MAX);
@@ -376,8 +442,14 @@ static int read_done(struct reader *reader)
     totals.events_count = take(cursor, 0, UINT64_MAX);
     totals.state = take(cursor, 0, UINT64_MAX);
     totals.strangers = take(cursor, 0, UINT64_MAX);
+    if (with_results) {
+        totals.accounts = take(cursor, 0, UINT64_MAX);
+        totals.results = take(cursor, 0, UINT64_MAX);
+        totals.results_digest = take(cursor, 0, UINT64_MAX);
+    }
     totals.hash = take(cursor, 0, UINT64_MAX);
-    if (cursor->bad || elements != PIT_SNAPSHOT_DONE_ELEMENTS || cursor->at != cursor->end)
+    if (cursor->bad || elements != (with_results ? PIT_SNAPSHOT_DONE_ELEMENTS : PIT_SNAPSHOT_DONE_ELEMENTS_1) ||
+        cursor->at != cursor->end)
         return damaged(reader, "its end is not one");
     if (totals.hash != XXH3_64bits_digest(&reader->hash))
         return damaged(reader, "the checksum of the whole is wrong");
@@ -385,10 +457,14 @@ static int read_done(struct reader *reader)
         return damaged(reader, "it goes on after its end");
     if (reader->left || totals.symbols != seen->symbols || totals.orders != seen->orders ||
         header->symbols != seen->symbols || header->orders != seen->orders || totals.chunks != reader->number - 1 ||
-        totals.bytes != reader->begun)
+        totals.bytes != reader->begun || reader->results_left || totals.accounts != seen->accounts ||
+        totals.results != seen->results)
         return damaged(reader, "something is missing: the counts do not agree");
     if (totals.events != seen->events + totals.strangers)
         return damaged(reader, "the digests do not agree");
+    header->accounts = totals.accounts;
+    header->results = totals.results;
+    header->results_digest = totals.results_digest;
     return compare_digest(reader, &totals);
 }
 

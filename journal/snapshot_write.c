@@ -147,6 +147,47 @@ static uint64_t count_symbols(struct pit_market *const *markets, uint32_t count)
     return symbols;
 }
 
+/* One account and its results, in the order of their places. */
+static void write_account(struct writer *writer, const struct pit_results *results, uint32_t order)
+{
+    const struct pit_result *window;
+    uint32_t count;
+    const uint32_t account = pit_results_of(results, order, &window, &count);
+    item_begin(writer, PIT_SNAPSHOT_ACCOUNT_ELEMENTS);
+    add(writer, account);
+    add(writer, count);
+    for (uint32_t i = 0; i < PIT_RESULTS_WINDOW; i++) {
+        const struct pit_result *result = &window[i];
+        if (result->sequence == 0)
+            continue;
+        item_begin(writer, PIT_SNAPSHOT_RESULT_ELEMENTS);
+        add(writer, result->request);
+        add(writer, result->sequence);
+        add(writer, result->symbol);
+        add(writer, result->order_id);
+        add(writer, result->kind);
+        add(writer, result->reason);
+        add(writer, result->traded);
+        add(writer, result->open);
+    }
+}
+
+static void write_results(struct writer *writer, const struct pit_results *results, struct pit_snapshot_totals *totals)
+{
+    totals->accounts = pit_results_accounts(results);
+    totals->results = pit_results_count(results);
+    totals->results_digest = pit_results_digest(results);
+    uint32_t *order = malloc((totals->accounts + 1) * sizeof *order);
+    if (!order && writer->code == 0)
+        writer->code = -ENOMEM;
+    if (!order)
+        return;
+    pit_results_order(results, order);
+    for (uint64_t i = 0; i < totals->accounts && writer->code == 0; i++)
+        write_account(writer, results, order[i]);
+    free(order);
+}
+
 static void write_done(struct writer *writer, const struct pit_snapshot_totals *totals)
 {
     msgpack_pack_array(&writer->packer, PIT_SNAPSHOT_DONE_ELEMENTS);
@@ -158,13 +199,17 @@ static void write_done(struct writer *writer, const struct pit_snapshot_totals *
     add(writer, totals->events_count);
     add(writer, totals->state);
     add(writer, totals->strangers);
+    add(writer, totals->accounts);
+    add(writer, totals->results);
+    add(writer, totals->results_digest);
     add(writer, XXH3_64bits_digest(&writer->hash));
     chunk_end(writer, PIT_SNAPSHOT_DONE);
 }
 
 /* All of the file. */
 static void write_state(struct writer *writer, struct pit_market *const *markets, uint32_t count,
-                        const struct pit_snapshot_past *past, struct pit_snapshot_header *header)
+                        const struct pit_snapshot_past *past, const struct pit_results *results,
+                        struct pit_snapshot_header *header)
 {
     struct pit_digest whole = {0};
     struct pit_snapshot_totals totals = {.symbols = count_symbols(markets, count)};
@@ -186,15 +231,21 @@ static void write_state(struct writer *writer, struct pit_market *const *markets
         if (market)
             write_symbol(writer, symbol, market, past ? &past[symbol] : NULL);
     }
+    if (results)
+        write_results(writer, results, &totals);
     if (writer->used)
         chunk_end(writer, PIT_SNAPSHOT_BODY);
     write_done(writer, &totals);
     header->bytes = writer->offset;
+    header->accounts = totals.accounts;
+    header->results = totals.results;
+    header->results_digest = totals.results_digest;
 }
 
 /* The file under its temporary name, durable. */
 static int write_temporary(struct writer *writer, const char *path, struct pit_market *const *markets, uint32_t count,
-                           const struct pit_snapshot_past *past, struct pit_snapshot_header *header)
+                           const struct pit_snapshot_past *past, const struct pit_results *results,
+                           struct pit_snapshot_header *header)
 {
     const struct pit_disk *disk = writer->disk;
     int code = disk->unlink(disk->context, path); /* what a crash left */
@@ -205,7 +256,7 @@ static int write_temporary(struct writer *writer, const char *path, struct pit_m
         return writer->file;
     XXH3_64bits_reset(&writer->hash);
     msgpack_packer_init(&writer->packer, writer, payload_write);
-    write_state(writer, markets, count, past, header);
+    write_state(writer, markets, count, past, results, header);
     code = writer->code;
     if (code == 0)
         code = disk->sync(disk->context, writer->file);
@@ -214,8 +265,8 @@ static int write_temporary(struct writer *writer, const char *path, struct pit_m
 }
 
 static int write_locked(struct writer *writer, const char *directory, struct pit_market *const *markets, uint32_t count,
-                        const struct pit_snapshot_past *past, struct pit_snapshot_header *header,
-                        struct pit_error *error)
+                        const struct pit_snapshot_past *past, const struct pit_results *results,
+                        struct pit_snapshot_header *header, struct pit_error *error)
 {
     const struct pit_disk *disk = writer->disk;
     char temporary[PIT_JOURNAL_PATH_BYTES], path[PIT_JOURNAL_PATH_BYTES], name[PIT_SNAPSHOT_NAME_BYTES];
@@ -223,7 +274,7 @@ static int write_locked(struct writer *writer, const char *directory, struct pit
     if (!pit_journal_path(temporary, directory, PIT_SNAPSHOT_TEMPORARY_NAME) ||
         !pit_journal_path(path, directory, name))
         return pit_error_set(error, -ENAMETOOLONG, "the directory's name is too long: %s", directory);
-    int code = write_temporary(writer, temporary, markets, count, past, header);
+    int code = write_temporary(writer, temporary, markets, count, past, results, header);
     if (code) {
         disk->unlink(disk->context, temporary);
         return pit_error_set(error, code, "cannot write %s: %s; there is no new snapshot, older ones are as they were",
@@ -238,8 +289,8 @@ static int write_locked(struct writer *writer, const char *directory, struct pit
 }
 
 int pit_snapshot_write(const struct pit_disk *disk, const char *directory, struct pit_market *const *markets,
-                       uint32_t markets_count, const struct pit_snapshot_past *past, struct pit_snapshot_header *header,
-                       struct pit_error *error)
+                       uint32_t markets_count, const struct pit_snapshot_past *past, const struct pit_results *results,
+                       struct pit_snapshot_header *header, struct pit_error *error)
 {
     PIT_CHECK(header->sequence > 0);
     char path[PIT_JOURNAL_PATH_BYTES];
@@ -258,7 +309,7 @@ int pit_snapshot_write(const struct pit_disk *disk, const char *directory, struc
     } else {
         writer->disk = disk;
         header->created_ns = disk->utc_ns(disk->context);
-        code = write_locked(writer, directory, markets, markets_count, past, header, error);
+        code = write_locked(writer, directory, markets, markets_count, past, results, header, error);
         disk->close(disk->context, lock);
     }
     free(writer);

@@ -228,6 +228,8 @@ int pit_journal_open(struct pit_journal **result, const struct pit_disk *disk,
     journal->sequence = end->sequence;
     journal->durable = end->sequence;
     journal->next_sequence = end->sequence + 1;
+    journal->ends_at = end->segment_first_block ? end->offset : PIT_JOURNAL_PAGE_BYTES;
+    journal->ends_before = end->segment_first_block ? end->segment_bytes : options->segment_bytes;
     block_begin(journal, journal->blocks[0]);
 
     code = clear_directory(journal, end, error);
@@ -339,24 +341,61 @@ bool pit_journal_append_digest(struct pit_journal *journal, uint64_t sequence, c
     return true;
 }
 
+static void put_record(uint8_t *place, const struct pit_journal_record_header *record, const void *payload)
+{
+    uint32_t end = (uint32_t)sizeof *record + record->bytes;
+    memcpy(place, record, sizeof *record);
+    if (record->bytes)
+        memcpy(place + sizeof *record, payload, record->bytes);
+    memset(place + end, 0, pit_journal_record_room(record->bytes) - end);
+}
+
 bool pit_journal_append_log(struct pit_journal *journal, const struct pit_journal_record_header *record,
                             const void *payload)
 {
     struct pit_journal_block_header *block = journal->block;
     uint32_t room = pit_journal_record_room(record->bytes);
-    if (room > PIT_JOURNAL_BLOCK_BYTES_MAX - block->used || journal->broken)
+    if (room > PIT_JOURNAL_BLOCK_BYTES_MAX - PIT_JOURNAL_LEAD_BYTES - block->used || journal->broken)
         return false;
-    PIT_CHECK(pit_journal_record_of_log(record->kind));
-    uint8_t *place = (uint8_t *)block + block->used;
-    struct pit_journal_record_header header = *record;
-    header.first_sequence = journal->next_sequence;
-    memset(place, 0, room);
-    memcpy(place, &header, sizeof header);
-    if (record->bytes)
-        memcpy(place + sizeof header, payload, record->bytes);
+    PIT_CHECK(pit_journal_record_of_log(record->kind) || record->kind == PIT_JOURNAL_DIGEST);
+    put_record((uint8_t *)block + block->used, record, payload);
     block->used += room;
     journal->record = NULL;
     return true;
+}
+
+/* Puts a record before those of the block. */
+static void lead(struct pit_journal *journal)
+{
+    struct pit_journal_block_header *block = journal->block;
+    struct pit_journal_record_header record;
+    const void *payload = NULL;
+    journal->options.lead(journal->options.lead_context, &record, &payload);
+    uint32_t room = pit_journal_record_room(record.bytes);
+    PIT_CHECK(room <= PIT_JOURNAL_LEAD_BYTES && block->used + room <= PIT_JOURNAL_BLOCK_BYTES_MAX);
+    uint8_t *first = (uint8_t *)(block + 1);
+    memmove(first + room, first, block->used - sizeof *block);
+    put_record(first, &record, payload);
+    block->used += room;
+}
+
+static uint32_t pages(uint32_t bytes)
+{
+    return (bytes + PIT_JOURNAL_PAGE_BYTES - 1) & ~(PIT_JOURNAL_PAGE_BYTES - 1);
+}
+
+/* Where the block that is filled will end, by the rule by which the disk agent places it. */
+static void place_block(struct pit_journal *journal)
+{
+    bool begins = journal->ends_at == PIT_JOURNAL_PAGE_BYTES;
+    if (journal->ends_at + pages(journal->block->used) > journal->ends_before) {
+        begins = true;
+        journal->ends_at = PIT_JOURNAL_PAGE_BYTES;
+        journal->ends_before = journal->options.segment_bytes;
+    }
+    if (begins && journal->options.lead)
+        lead(journal);
+    journal->ends_at += pages(journal->block->used);
 }
 
 bool pit_journal_commit(struct pit_journal *journal)
@@ -364,6 +403,7 @@ bool pit_journal_commit(struct pit_journal *journal)
     if (journal->block->used == sizeof *journal->block || journal->broken || !disk_idle(journal))
         return false;
     uint8_t *other = journal->blocks[(journal->handed_count + 1) % 2];
+    place_block(journal);
     journal->writing = true;
     journal->writing_last = journal->next_sequence - 1;
     journal->handed_count++;

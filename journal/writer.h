@@ -41,7 +41,13 @@ struct pit_journal_options {
     uint64_t cancels_bytes;     /* of the last prepared segment: for cancels alone while the disk is full; 0 = none */
     struct pit_bell *disk_bell; /* rung when there is a block to write, or a segment for it; may be NULL */
     struct pit_bell *journaler_bell; /* rung when one is durable, and when the room has changed; may be NULL */
+    /* journaler, in pit_journal_commit: the block handed over is the first of its segment, and is to begin with this
+     * record: at most PIT_JOURNAL_LEAD_BYTES with its payload. NULL: with no particular one. */
+    void (*lead)(void *context, struct pit_journal_record_header *record, const void **payload);
+    void *lead_context;
 };
+
+#define PIT_JOURNAL_LEAD_BYTES 8192u /* left free in each block for it */
 
 /* What there is room for. */
 enum pit_journal_room {
@@ -74,7 +80,7 @@ bool pit_journal_append_digest(struct pit_journal *journal, uint64_t sequence, c
                                bool full);
 
 /* journaler: adds a record of a cluster's log (journal/log.h): kind, index, term and bytes of record, and its payload,
- * in which no line of 64 bytes is zero. False as above. */
+ * in which no line of 64 bytes is zero. Or a digest record, likewise. False as above. */
 bool pit_journal_append_log(struct pit_journal *journal, const struct pit_journal_record_header *record,
                             const void *payload);
 

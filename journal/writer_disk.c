@@ -1,5 +1,6 @@
 /* journal/writer_disk.c - the two agents that block in the kernel: one writes blocks, one prepares segments. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "journal/writer_parts.h"
@@ -99,11 +100,14 @@ static void fail(struct pit_journal *journal, int code, const char *what, uint32
                              ? "Free some space in that file system, then start again: everything acknowledged is there"
                              : "Check the disk (the kernel's log says more), then start again: everything acknowledged "
                                "is there";
+    char after[64] = "in this block or after it"; /* a cluster's log: its blocks know no sequences */
+    if (!journal->options.lead)
+        snprintf(after, sizeof after, "after sequence %lu", journal->sequence);
     pit_error_set(&journal->error, code,
                   "%s: the journal has stopped: %s failed: %s (block %lu of %u bytes, in segment %020lu.journal at "
-                  "offset %lu). Nothing after sequence %lu is durable or was acknowledged. %s",
+                  "offset %lu). Nothing %s is durable or was acknowledged. %s",
                   journal->files.directory, what, strerror(-code), journal->number + 1, bytes,
-                  journal->segment_first_block, journal->offset, journal->sequence, advice);
+                  journal->segment_first_block, journal->offset, after, advice);
     journal->stopped = true;
     pit_sequence_store(&journal->failed, 1);
 }
@@ -140,6 +144,8 @@ static int write_block(struct pit_journal *journal, struct pit_journal_block_hea
         if (result < 0)
             return result;
     }
+    PIT_CHECK(!journal->options.lead || journal->offset != PIT_JOURNAL_PAGE_BYTES ||
+              pit_journal_block_sort((const uint8_t *)block) == PIT_JOURNAL_SORT_LOG);
     *step = (struct step){.what = "a write", .again = true};
     int result = pit_journal_put(&journal->files, journal->file, block, bytes, journal->offset);
     if (result < 0)

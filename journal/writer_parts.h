@@ -42,6 +42,8 @@ struct pit_journal {
     uint64_t handed_count;
     uint64_t durable;
     uint64_t writing_last; /* last sequence in the block being written */
+    uint64_t ends_at;      /* where the block handed over last ends, in the segment that it is in */
+    uint64_t ends_before;  /* and how long that segment is */
     bool writing;
     bool broken;
 

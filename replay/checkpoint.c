@@ -136,7 +136,7 @@ int pit_checkpoint_take(struct pit_checkpoint *checkpoint, struct pit_market *ma
     const struct pit_disk disk = memory_disk(&file);
     struct pit_snapshot_header header = {.sequence = sequence, .block = 1, .time_ns = time_ns};
     *checkpoint = (struct pit_checkpoint){.sequence = sequence, .time_ns = time_ns};
-    const int code = pit_snapshot_write(&disk, "memory", &market, 1, NULL, &header, error);
+    const int code = pit_snapshot_write(&disk, "memory", &market, 1, NULL, NULL, &header, error);
     if (code) {
         pit_checkpoint_free(checkpoint);
         return code;

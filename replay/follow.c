@@ -23,6 +23,9 @@ struct pit_follower {
     struct pit_event_sink sink; /* first: aligned with the slots it points to */
     struct pit_market *market;
     struct pit_snapshot_past *past;
+    struct pit_results *results;
+    struct pit_result progress; /* of the command that is applied */
+    uint64_t applying;          /* its sequence */
     struct pit_journal_reader *reader;
     struct pit_journal_record record;
     uint32_t at, ahead; /* in it: the next command, and the next to prefetch for */
@@ -36,11 +39,12 @@ struct pit_follower {
     struct pit_event slots[SINK_SLOTS];
 };
 
-/* Counts the trades of complete events: what the publisher of a live run knows. */
+/* Counts the trades of complete events, as the publisher of a live run does, and keeps results as its egress does. */
 static void count(struct pit_follower *follower)
 {
     for (; follower->counted != follower->sink.next; follower->counted++) {
         const struct pit_event *event = &follower->slots[follower->counted & (SINK_SLOTS - 1)];
+        pit_results_add(follower->results, &follower->progress, event, follower->applying);
         if (event->kind != PIT_EVENT_TRADE || event->symbol >= PIT_SYMBOLS_MAX)
             continue;
         struct pit_snapshot_past *past = &follower->past[event->symbol];
@@ -130,7 +134,7 @@ static int pass_over(struct pit_follower *follower, const struct pit_command *co
         return 0;
     settle_position(follower);
     if (command->sequence != follower->from || follower->position.command != follower->from_command ||
-        follower->record.block != follower->from_block)
+        (follower->from_block && follower->record.block != follower->from_block))
         return pit_error_set(error, -ESTALE,
                              "the snapshot of sequence %lu is not of this journal: the command with this sequence is "
                              "another one",
@@ -146,6 +150,7 @@ static void apply(struct pit_follower *follower, const struct pit_command *comma
     const struct pit_command *coming = pit_journal_record_command(&follower->record, &follower->ahead);
     if (coming)
         pit_market_prefetch(follower->market, coming);
+    follower->applying = command->sequence;
     pit_market_apply(follower->market, command, &follower->sink);
     count(follower);
     if (command->sequence % PIT_JOURNAL_DIGEST_EVERY == 0)
@@ -190,8 +195,8 @@ void pit_follower_position(const struct pit_follower *follower, struct pit_snaps
 }
 
 int pit_follower_open(struct pit_follower **result, const struct pit_disk *disk, const char *directory,
-                      struct pit_market *market, struct pit_snapshot_past *past, const struct pit_snapshot_header *from,
-                      bool direct, struct pit_error *error)
+                      struct pit_market *market, struct pit_snapshot_past *past, struct pit_results *results,
+                      const struct pit_snapshot_header *from, bool direct, struct pit_error *error)
 {
     struct pit_follower *follower = aligned_alloc(128, (sizeof *follower + 127) / 128 * 128);
     if (!follower)
@@ -206,12 +211,20 @@ int pit_follower_open(struct pit_follower **result, const struct pit_disk *disk,
     pit_journal_reader_beside(follower->reader, direct);
     follower->market = market;
     follower->past = past;
+    follower->results = results;
     follower->record.kind = PIT_JOURNAL_DIGEST; /* no command in it */
     if (from) {
         follower->from = from->sequence;
         follower->from_block = from->block;
         follower->from_command = from->command;
         follower->position = *from;
+        uint64_t block, first_sequence;
+        pit_journal_reader_beginning(follower->reader, &block, &first_sequence);
+        if (from->block == 0 && first_sequence == from->sequence + 1) {
+            follower->from = 0; /* the journal begins right after it */
+            if (from->sequence % PIT_JOURNAL_DIGEST_EVERY == 0)
+                note_digest(follower, from->sequence);
+        }
     }
     const uint64_t first = 1 + pit_market_event_digest(market).events_count;
     follower->counted = first;

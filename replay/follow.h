@@ -11,12 +11,12 @@
 
 struct pit_follower;
 
-/* Begins behind a snapshot that market and past hold already (from), or with the first command (from NULL: both are
- * empty). past: PIT_SYMBOLS_MAX of them. direct: the journal is written past the kernel's cache. 0; -ENOENT: there is
- * no journal yet; others as of a reader. */
+/* Begins behind a snapshot that market, past and results hold already (from), or with the first command (from NULL: all
+ * are empty). past: PIT_SYMBOLS_MAX of them. direct: the journal is written past the kernel's cache. 0; -ENOENT: there
+ * is no journal yet; others as of a reader. */
 int pit_follower_open(struct pit_follower **follower, const struct pit_disk *disk, const char *directory,
-                      struct pit_market *market, struct pit_snapshot_past *past, const struct pit_snapshot_header *from,
-                      bool direct, struct pit_error *error);
+                      struct pit_market *market, struct pit_snapshot_past *past, struct pit_results *results,
+                      const struct pit_snapshot_header *from, bool direct, struct pit_error *error);
 
 /* Goes on by at most count commands, and not past the sequence until. Returns how many it read: 0 = it is there, or the
  * journal ends before. Negative: -ESTALE: the snapshot is not of this journal; -EILSEQ: the market is not what the live

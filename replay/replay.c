@@ -314,6 +314,22 @@ static bool more_wanted(const struct replay *replay)
     return !replay->until_reached || (replay->options->verify && replay->pending_count > 0);
 }
 
+/* The journal may begin right after the command whose state the markets hold. */
+static int stand_before_first(struct replay *replay, const struct pit_journal_reader *reader, struct pit_error *error)
+{
+    const struct pit_replay_options *options = replay->options;
+    struct pit_replay_result *result = replay->result;
+    uint64_t block, first;
+    pit_journal_reader_beginning(reader, &block, &first);
+    if (options->from == 0 || options->from_block || first != options->from + 1)
+        return 0;
+    result->skipped = result->last_sequence = options->from;
+    result->last_time_ns = options->from_time_ns;
+    result->last_command = options->from_command;
+    return options->verify && options->from % PIT_JOURNAL_DIGEST_EVERY == 0 ? pending_add(replay, options->from, error)
+                                                                            : 0;
+}
+
 static int read_through(struct replay *replay, struct pit_journal_reader *reader, struct pit_error *error)
 {
     while (more_wanted(replay)) {
@@ -323,6 +339,8 @@ static int read_through(struct replay *replay, struct pit_journal_reader *reader
             return code;
         if (code == 0) {
             replay->result->end = pit_journal_reader_end(reader);
+            if (replay->result->end.time_ns == 0)
+                replay->result->end.time_ns = replay->result->last_time_ns; /* of the snapshot */
             break;
         }
         if (record.kind == PIT_JOURNAL_DIGEST)
@@ -354,9 +372,9 @@ int pit_replay(const struct pit_disk *disk, const char *directory, const struct 
     PIT_CHECK(options->markets_count >= 1);
     PIT_CHECK(!options->until || options->from <= options->until);
     struct pit_journal_reader *reader = NULL;
-    const bool passes_over = options->from && options->from_block;
+    _Static_assert(PIT_JOURNAL_FROM_THERE == 0, "from_block says so");
     int code = pit_journal_reader_open_at(&reader, disk, directory,
-                                          passes_over ? options->from_block : PIT_JOURNAL_FROM_FIRST, error);
+                                          options->from ? options->from_block : PIT_JOURNAL_FROM_FIRST, error);
     if (code < 0)
         return code;
     struct replay *replay = aligned_alloc(128, (sizeof *replay + 127) / 128 * 128);
@@ -381,7 +399,9 @@ int pit_replay(const struct pit_disk *disk, const char *directory, const struct 
                                            .folded = first,
                                            .make_room = make_room,
                                            .context = replay};
-    code = read_through(replay, reader, error);
+    code = stand_before_first(replay, reader, error);
+    if (code == 0)
+        code = read_through(replay, reader, error);
     result->events = replay->sink.next - first;
     if (code == 0 && result->last_sequence < options->from)
         code = pit_error_set(error, -ESTALE,

@@ -28,7 +28,9 @@ struct pit_replay_options {
      * most until. 0 = the markets are empty. */
     uint64_t from;
     uint64_t from_command; /* pit_snapshot_command_digest of the command with that sequence */
-    uint64_t from_block;   /* that it stands in: reading begins with the segment that holds it. 0 = with the first */
+    uint64_t from_block;   /* that it stands in: reading begins with the segment that holds it. 0 = with the first there
+                              is; the command may then be the one before the journal's first */
+    uint64_t from_time_ns; /* of it; 0 = not known */
     uint64_t until;        /* stop after this sequence; 0 = at the end */
     uint64_t until_ns;     /* stop after the last command not later than this time; 0 = at the end */
     bool verify;           /* compare with the digests in the journal; a difference ends the replay with -EILSEQ */

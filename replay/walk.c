@@ -151,7 +151,10 @@ static int seek(struct pit_walk *walk, uint64_t sequence, uint64_t block, uint64
     if (code)
         return code;
     const struct pit_command *command = NULL;
-    for (uint64_t seen = 0; seen < sequence; seen = command->sequence) {
+    uint64_t first_block, first;
+    pit_journal_reader_beginning(walk->reader, &first_block, &first);
+    const bool before_first = block == PIT_JOURNAL_FROM_THERE && first == sequence + 1;
+    for (uint64_t seen = before_first ? sequence : 0; seen < sequence; seen = command->sequence) {
         while (walk->record.first_sequence + walk->record.count <= sequence) {
             walk->next = NULL;
             walk->at = 0;

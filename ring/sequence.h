@@ -105,7 +105,18 @@ static inline void pit_words_load(uint64_t *to, const uint64_t *from, uint32_t c
 #else
     for (uint32_t i = 0; i < count; i++)
         to[i] = ck_pr_load_64(&from[i]);
-    ck_pr_fence_load(); /* every word was read before the version is looked at again */
+    ck_pr_fence_load();   /* every word was read before the version is looked at again */
+#endif
+}
+
+/* What this thread has stored is visible before it loads anything more: for two threads that each store a word and then
+ * look at the other's. */
+static inline void pit_words_settle(void)
+{
+#ifdef PIT_UNDER_TSAN
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#else
+    ck_pr_fence_memory(); /* a store before it and a load after it do not change places */
 #endif
 }
 

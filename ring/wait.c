@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +20,9 @@
 
 struct pit_bell {
     _Alignas(PIT_BELL_BYTES) struct ck_ec64 count;
-    uint8_t padding[PIT_BELL_BYTES - sizeof(struct ck_ec64)];
+    uint64_t dozing; /* 1: the owner sleeps on the handle, or is about to */
+    int64_t handle;  /* -1: none */
+    uint8_t padding[PIT_BELL_BYTES - sizeof(struct ck_ec64) - 16];
 };
 _Static_assert(sizeof(struct pit_bell) == PIT_BELL_BYTES, "a bell owns its lines");
 
@@ -87,6 +90,7 @@ struct pit_bell *pit_bell_create(void *memory)
     struct pit_bell *bell = memory;
     memset(bell, 0, sizeof *bell);
     ck_ec64_init(&bell->count, 0);
+    bell->handle = -1;
     return bell;
 }
 
@@ -94,7 +98,17 @@ void pit_bell_ring(struct pit_bell *bell)
 {
     int saved = errno;
     ck_ec64_inc(&bell->count, &bell_mode);
+    if (bell->handle >= 0) {
+        pit_words_settle(); /* the owner says that it dozes, then looks at the count */
+        if (pit_word_load_relaxed(&bell->dozing))
+            eventfd_write((int)bell->handle, 1);
+    }
     errno = saved;
+}
+
+void pit_bell_attach(struct pit_bell *bell, int handle)
+{
+    bell->handle = handle;
 }
 
 void pit_wait_init(struct pit_wait *wait, enum pit_wait_kind kind, struct pit_bell *bell)
@@ -119,6 +133,25 @@ void pit_wait_reset(struct pit_wait *wait)
 bool pit_wait_would_sleep(const struct pit_wait *wait)
 {
     return wait->kind == PIT_WAIT_SLEEP && wait->turn >= wait->spins && wait->turn - wait->spins >= wait->yields;
+}
+
+bool pit_wait_doze(struct pit_wait *wait)
+{
+    pit_word_store_relaxed(&wait->bell->dozing, 1);
+    pit_words_settle(); /* who rings counts, then looks whether the owner dozes */
+    if (ck_ec64_value(&wait->bell->count) == wait->heard)
+        return true;
+    pit_word_store_relaxed(&wait->bell->dozing, 0);
+    return false;
+}
+
+void pit_wait_wake(struct pit_wait *wait)
+{
+    eventfd_t unread;
+    int saved = errno;
+    pit_word_store_relaxed(&wait->bell->dozing, 0);
+    eventfd_read((int)wait->bell->handle, &unread); /* it does not wait: see whoever made it */
+    errno = saved;
 }
 
 /* Returns when the bell has rung since wait->heard, or after sleep_ns_max. */

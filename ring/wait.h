@@ -5,6 +5,8 @@
  * spinning is for threads that own their core, sleeping for those that are truly idle.
  *
  * The bell is Concurrency Kit's event count (ck_ec). A sleep always has a time limit.
+ *
+ * A thread that sleeps on sockets can have a handle (an eventfd) among them that its bell writes to meanwhile.
  */
 #ifndef PIT_RING_WAIT_H
 #define PIT_RING_WAIT_H
@@ -25,6 +27,10 @@ struct pit_bell *pit_bell_create(void *memory);
 
 /* Any thread: wakes the owner if it sleeps; otherwise makes its next sleep return at once. */
 void pit_bell_ring(struct pit_bell *bell);
+
+/* From now on ringing also writes to an eventfd while the owner sleeps on that (pit_wait_doze). Before any thread rings
+ * it. -1: no more. */
+void pit_bell_attach(struct pit_bell *bell, int handle);
 
 /* One thread's ladder. */
 struct pit_wait {
@@ -47,6 +53,11 @@ void pit_wait_reset(struct pit_wait *wait);
 
 /* Owner: the turn found none: goes one step down the ladder. Returns true when the step it took was a sleep. */
 bool pit_wait_idle(struct pit_wait *wait);
+
+/* Owner, before and after it sleeps on the handle of its bell: a ring after pit_wait_listen ends that sleep. False: it
+ * has rung already, do not sleep. */
+bool pit_wait_doze(struct pit_wait *wait);
+void pit_wait_wake(struct pit_wait *wait);
 
 /* True when the next pit_wait_idle would sleep: lets a thread that must watch sockets sleep on those instead. */
 bool pit_wait_would_sleep(const struct pit_wait *wait);

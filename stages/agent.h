@@ -9,6 +9,7 @@
 #ifndef PIT_STAGES_AGENT_H
 #define PIT_STAGES_AGENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pitline/error.h"
@@ -25,6 +26,13 @@ struct pit_agent {
     /* Sleeps at most timeout_ns until the agent's own outside world (its sockets) has something. May be NULL. A thread
      * that is idle to the bottom of its ladder and has such an agent sleeps here instead of on its bell. */
     void (*park)(void *state, uint64_t timeout_ns);
+    /* With park: one more handle that ends it when it has something to read, and what park sleeps on, as such a handle
+     * for others. May be NULL. */
+    int (*watch)(void *state, int handle);
+    int (*handle)(void *state);
+    /* Its thread sleeps as soon as there is nothing to do, and is woken out of a park by its bell too: for agents that
+     * mostly wait for others, which may want the same CPUs. */
+    bool wakes;
 };
 
 /* The pipeline's phases. Written by the controlling thread only, read by every stage in do_work. */

@@ -51,7 +51,8 @@ struct pit_cluster_peer_figures {
 /* How a node is doing; any thread. */
 struct pit_cluster_figures {
     enum pit_cluster_role role;
-    bool ready; /* leads, and takes commands */
+    bool ready;     /* leads, and takes commands */
+    bool rejoining; /* it has lost its log, and does not vote before it has caught up */
     uint32_t node, nodes;
     uint32_t leader; /* 0 = not known */
     uint64_t term;

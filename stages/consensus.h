@@ -45,6 +45,9 @@ enum pit_consensus_kind {
     PIT_CONSENSUS_MEMBERS = 3,  /* who the nodes are: always the first entry, and no other */
 };
 
+/* In place of a vote: this node has lost its log, and does not take part yet (options.rejoin). */
+#define PIT_CONSENSUS_REJOINING UINT64_C(255)
+
 struct pit_consensus_entry {
     uint64_t index; /* 1, 2, 3, ... */
     uint64_t term;
@@ -63,16 +66,17 @@ struct pit_consensus_base {
  * nothing to anybody any more. */
 struct pit_consensus_storage {
     void *context;
-    /* Tells what is on disk: the term, whom this node voted for in it (0 = nobody), the base, and each entry after the
-     * base, in order. Entries up to the base are not told: they are known to be committed, and either on this disk, or
-     * in what the state machine was started from. each returns 0, or an error that load must return. An empty log:
-     * term 0, no base and no entries. */
+    /* Tells what is on disk: the term, the vote in it as keep_vote got it (0 = for nobody), the base, and then each
+     * entry after the base, in order. Entries up to the base are not told: they are known to be committed, and either
+     * on this disk, or in what the state machine was started from. each returns 0, or an error that load must return.
+     * An empty log: term 0, no base and no entries. */
     int (*load)(void *context, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                 int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                 struct pit_error *error);
-    /* Begins a new log with its first entry. Durable when it returns. */
-    int (*begin)(void *context, uint64_t term, const struct pit_consensus_entry *first);
-    /* The term, and the vote in it. Durable when it returns; entries that were appended before need not be. */
+    /* Begins a new log with its first entry. Durable when it returns; never the entry without the vote. */
+    int (*begin)(void *context, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first);
+    /* The term, and the vote in it: a node, 0, or PIT_CONSENSUS_REJOINING, which another may follow. Durable when it
+     * returns; entries that were appended before need not be. */
     int (*keep_vote)(void *context, uint64_t term, uint64_t vote);
     /* Adds count entries (1 .. PIT_CONSENSUS_ENTRIES_MAX) after those that are there. Payloads stay where they are
      * until durable has returned the ticket, or the engine is closed. */
@@ -83,13 +87,14 @@ struct pit_consensus_storage {
     int64_t (*durable)(void *context);
     /* Committed entries from the disk, from index on, for a node that is behind. More than 0: so many of them (at most
      * max, and no more than is easily held) are in entries, payloads valid until the next call of read; *before_term is
-     * the term of entry index - 1, 0 for index 1. 0: they are being read, ask again. -ENODATA: the log begins after
-     * index now. Other errors are final. */
+     * the term of entry index - 1, 0 for index 1. 0: they are being read, ask again. Negative: -ENODATA, the log begins
+     * after index now, or another error, they cannot be read. That is tried again, and the node needs a snapshot. */
     int32_t (*read)(void *context, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
                     uint64_t *before_term);
 };
 
-/* The network half. A message may get lost, come late, twice, or in another order; it may not be changed. */
+/* The network half. A message may get lost, come late, twice, or in another order; it may not be changed. Once a node
+ * has heard one that was sent after its sender has lost its disk, it hears none any more that was sent before. */
 struct pit_consensus_network {
     void *context;
     /* Takes a copy of the message, or sends it. False: there is no room or no connection; the message is lost, and what
@@ -112,14 +117,17 @@ struct pit_consensus_machine {
 };
 
 struct pit_consensus_options {
-    uint32_t node;         /* 1 .. nodes */
-    uint32_t nodes;        /* 3 or 5 */
-    bool begin;            /* an empty disk is a new cluster. Without this it is refused: a node that has lost its
-                              disk must not vote as if it had promised nothing */
-    uint32_t election_ms;  /* silence of the leader after which an election begins (up to twice that). 50 .. 60000 */
-    uint32_t heartbeat_ms; /* at most a third of election_ms */
-    uint64_t flight_bytes; /* sent to one node and not yet acknowledged. 4096 .. PIT_CONSENSUS_FLIGHT_BYTES_MAX;
-                              an entry that is larger travels alone */
+    uint32_t node;        /* 1 .. nodes */
+    uint32_t nodes;       /* 3 or 5 */
+    bool begin;           /* an empty disk is a new cluster. Without this it is refused: a node that has lost its
+                             disk must not vote as if it had promised nothing */
+    bool rejoin;          /* an empty disk is that of a node which has lost it: it takes part when it has caught up. The
+                             others have to be there for that, all of them, and at most a minority may do this at a
+                             time. On a disk that is not empty it means nothing */
+    uint32_t election_ms; /* silence of the leader after which an election begins (up to twice that). 50 .. 60000 */
+    uint32_t heartbeat_ms;     /* at most a third of election_ms */
+    uint64_t flight_bytes;     /* sent to one node and not yet acknowledged. 4096 .. PIT_CONSENSUS_FLIGHT_BYTES_MAX;
+                                  an entry that is larger travels alone */
     uint64_t unanswered_bytes; /* proposed and not yet answered; more is refused */
     uint64_t memory_bytes;     /* of committed entries kept in memory; 0 = PIT_CONSENSUS_MEMORY_BYTES */
     struct pit_consensus_storage storage;
@@ -142,12 +150,13 @@ struct pit_consensus_state {
     bool ready;      /* leads, and has committed everything its predecessors may have: proposals are taken */
     uint32_t leader; /* 0 = not known */
     uint64_t term;
-    uint64_t last;         /* index of the last entry in the log */
-    uint64_t durable;      /* of the last known to be on this node's disk */
-    uint64_t committed;    /* of the last known to be committed */
-    uint64_t memory_bytes; /* of entries in memory, committed or not */
-    uint32_t
-        needs_snapshot; /* leader: bit of each node (1 << node) that needs entries the disk does not have any more */
+    uint64_t last;                                 /* index of the last entry in the log */
+    uint64_t durable;                              /* of the last known to be on this node's disk */
+    uint64_t committed;                            /* of the last known to be committed */
+    uint64_t matched[PIT_CONSENSUS_NODES_MAX + 1]; /* leader: of each other node, up to which its log is as ours */
+    bool rejoining;                                /* follows, but neither votes nor counts: options.rejoin */
+    uint64_t memory_bytes;                         /* of entries in memory, committed or not */
+    uint32_t needs_snapshot; /* leader: bits (1 << node) of nodes that need entries which the disk has no more */
     /* Counters since open. */
     uint64_t refused;   /* messages that no right node sends: each was dropped */
     uint64_t waited;    /* acknowledgements a new leader had to drop until its own barrier was on disk */
@@ -172,6 +181,12 @@ void pit_consensus_close(struct pit_consensus *consensus);
  * -EPERM: this node does not lead, or is not ready. -EAGAIN: too much is without an answer. -EMSGSIZE: too long.
  * -EINVAL: no payload. -ENOMEM. -EIO: stopped; if it stopped in this call, what becomes of the batch is not known. */
 int pit_consensus_propose(struct pit_consensus *consensus, const void *payload, size_t bytes, uint64_t tag);
+
+/* Hands leadership over to another node. 0: no more proposals are taken (-EPERM), and when that node has everything it
+ * is told to lead; then this one follows. If that does not come about within election_ms, this one leads on, and is
+ * ready again; if what is said then gets lost, somebody is elected as when a leader has died. -EPERM: this node does
+ * not lead, is not ready, or is handing over already. -EINVAL: no such node, or this one. -EIO: stopped. */
+int pit_consensus_transfer(struct pit_consensus *consensus, uint32_t node);
 
 /* A message that node from has sent. Whatever the bytes are: what no right node sends is dropped and counted. */
 void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const void *bytes, size_t count);

@@ -188,6 +188,8 @@ static int check_options(const struct pit_consensus_options *options, struct pit
     if (options->heartbeat_ms < 1 || options->heartbeat_ms > options->election_ms / 3)
         return pit_error_set(error, -EINVAL, "heartbeat_ms is %u; it must be 1 to %u, a third of election_ms",
                              options->heartbeat_ms, options->election_ms / 3);
+    if (options->begin && options->rejoin)
+        return pit_error_set(error, -EINVAL, "node %u cannot both begin a new cluster and rejoin one", options->node);
     if (options->flight_bytes < 4096 || options->flight_bytes > PIT_CONSENSUS_FLIGHT_BYTES_MAX)
         return pit_error_set(error, -EINVAL, "flight_bytes is %llu; it must be 4096 to %llu",
                              (unsigned long long)options->flight_bytes,
@@ -231,6 +233,19 @@ static int count_entry(void *argument, const struct pit_consensus_entry *entry)
     return 0;
 }
 
+static int check_empty(const struct pit_consensus *consensus, uint64_t term, uint64_t vote, struct pit_error *error)
+{
+    if (term != 0 || vote != 0)
+        return pit_error_set(error, -EBADMSG, "node %u has voted in term %llu, yet its log is empty: it is damaged",
+                             consensus->options.node, (unsigned long long)term);
+    if (!consensus->options.begin)
+        return pit_error_set(error, -ENODATA,
+                             "node %u has no log. If this is a new cluster, say so; if the node has lost its disk, it "
+                             "must not vote as if it had promised nothing: let it rejoin",
+                             consensus->options.node);
+    return 0;
+}
+
 /* A log that is empty is begun, if that was asked for. */
 static int begin(struct pit_consensus *consensus, const struct raft_configuration *configuration,
                  struct pit_error *error)
@@ -239,16 +254,18 @@ static int begin(struct pit_consensus *consensus, const struct raft_configuratio
     struct pit_consensus_base base = {0};
     uint64_t term = 0, vote = 0, entries = 0;
     int code = storage->load(storage->context, &term, &vote, &base, count_entry, &entries, error);
-    if (code != 0 || entries > 0 || base.index > 0)
+    if (code != 0)
         return code;
-    if (term != 0 || vote != 0)
-        return pit_error_set(error, -EBADMSG, "node %u has voted in term %llu, yet its log is empty: it is damaged",
-                             consensus->options.node, (unsigned long long)term);
-    if (!consensus->options.begin)
-        return pit_error_set(error, -ENODATA,
-                             "node %u has no log. If this is a new cluster, say so; if the node has lost its disk, it "
-                             "must not vote as if it had promised nothing",
-                             consensus->options.node);
+    bool empty = entries == 0 && base.index == 0;
+    if (vote == PIT_CONSENSUS_REJOINING || (empty && consensus->options.rejoin && term == 0))
+        consensus->rejoin = (struct pit_raft_rejoin){
+            .active = true,
+            .life = consensus->options.random(consensus->options.random_argument),
+        };
+    if (!empty)
+        return 0;
+    if (!consensus->rejoin.active && (code = check_empty(consensus, term, vote, error)) != 0)
+        return code;
     if (raft_bootstrap(&consensus->raft, configuration) != 0)
         return pit_error_set(error, consensus->failure.code, "%s", consensus->failure.text);
     return 0;
@@ -344,7 +361,8 @@ static void proposal_done(struct raft_apply *request, int status, void *result)
 
 static bool is_ready(const struct pit_consensus *consensus)
 {
-    return consensus->raft.state == RAFT_LEADER && consensus->ready_term == consensus->raft.current_term;
+    return consensus->raft.state == RAFT_LEADER && consensus->ready_term == consensus->raft.current_term &&
+           !pit_raft_transfer_pending(consensus);
 }
 
 int pit_consensus_propose(struct pit_consensus *consensus, const void *payload, size_t bytes, uint64_t tag)
@@ -401,8 +419,10 @@ static void receive_append(struct pit_consensus *consensus, struct raft_message 
 
 static void receive_result(struct pit_consensus *consensus, uint32_t from, struct raft_message *message)
 {
-    const struct raft_append_entries_result *result = &message->append_entries_result;
+    struct raft_append_entries_result *result = &message->append_entries_result;
     if (consensus->raft.state == RAFT_LEADER) {
+        if (result->rejected != 0)
+            pit_raft_network_look_back(consensus, result);
         pit_raft_network_acknowledged(consensus, from, result);
         if (result->rejected == 0 && result->term == consensus->raft.current_term &&
             pit_raft_guard_acknowledgements_wait(consensus)) {
@@ -413,17 +433,48 @@ static void receive_result(struct pit_consensus *consensus, uint32_t from, struc
     consensus->receive(&consensus->io, message);
 }
 
+/* After whatever was heard, or written. */
+static void look(struct pit_consensus *consensus)
+{
+    pit_raft_rejoin_look(consensus);
+    pit_raft_transfer_look(consensus);
+}
+
+static void receive_note(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note)
+{
+    if (note->kind == PIT_RAFT_NOTE_BEGUN)
+        pit_raft_rejoin_begun(consensus, from, note);
+    else if (note->kind == PIT_RAFT_NOTE_TOLD)
+        pit_raft_rejoin_told(consensus, from, note);
+    else
+        pit_raft_transfer_told(consensus, from, note);
+}
+
+int pit_consensus_transfer(struct pit_consensus *consensus, uint32_t node)
+{
+    if (consensus->failure.code)
+        return -EIO;
+    return is_ready(consensus) ? pit_raft_transfer_begin(consensus, node) : -EPERM;
+}
+
 void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const void *bytes, size_t count)
 {
     if (consensus->failure.code || !pit_raft_storage_look(consensus))
         return;
     pit_raft_storage_complete(consensus);
     struct raft_message message;
-    if (from < 1 || from > consensus->options.nodes || from == consensus->options.node ||
-        pit_raft_decode(bytes, count, &message) != 0) {
+    struct pit_raft_note note;
+    bool known = from >= 1 && from <= consensus->options.nodes && from != consensus->options.node;
+    if (known && !consensus->failure.code && pit_raft_decode_note(bytes, count, &note)) {
+        receive_note(consensus, from, &note);
+        return;
+    }
+    if (!known || pit_raft_decode(bytes, count, &message) != 0) {
         consensus->refused++;
         return;
     }
+    if (pit_raft_rejoin_ignores(consensus, &message))
+        return;
     if (consensus->failure.code || !pit_raft_network_admits(consensus, from, &message)) {
         consensus->refused++;
         pit_raft_discard(&message);
@@ -439,6 +490,7 @@ void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const
         consensus->receive(&consensus->io, &message);
     finish(consensus);
     pit_raft_storage_complete(consensus);
+    look(consensus);
     pit_raft_behind_send(consensus);
 }
 
@@ -450,10 +502,13 @@ uint32_t pit_consensus_work(struct pit_consensus *consensus)
     uint64_t now_ns = consensus->options.clock.monotonic_ns(consensus->options.clock.context);
     if (now_ns >= consensus->tick_due_ns && !consensus->failure.code) {
         consensus->tick_due_ns = now_ns + (uint64_t)consensus->options.heartbeat_ms * 1000000 / 4;
+        pit_raft_rejoin_tick(consensus);
+        pit_raft_transfer_tick(consensus);
         consensus->tick(&consensus->io);
         finish(consensus);
         done += 1 + pit_raft_storage_complete(consensus);
     }
+    look(consensus);
     return done + pit_raft_behind_send(consensus);
 }
 
@@ -468,6 +523,7 @@ struct pit_consensus_state pit_consensus_state(const struct pit_consensus *conse
         .last = raft_last_index(raft),
         .durable = raft->last_stored,
         .committed = raft->commit_index,
+        .rejoining = consensus->rejoin.active,
         .memory_bytes = consensus->memory_bytes,
         .needs_snapshot = raft->state == RAFT_LEADER ? consensus->needs_snapshot : 0,
         .refused = consensus->refused,
@@ -485,6 +541,9 @@ struct pit_consensus_state pit_consensus_state(const struct pit_consensus *conse
         state.role = PIT_CONSENSUS_LEADER;
     else if (raft->state == RAFT_CANDIDATE)
         state.role = PIT_CONSENSUS_CANDIDATE;
+    for (unsigned i = 0; raft->state == RAFT_LEADER && i < raft->configuration.n; i++)
+        if (raft->configuration.servers[i].id != raft->id)
+            state.matched[raft->configuration.servers[i].id] = raft->leader_state.progress[i].match_index;
     if (consensus->failure.code) {
         state.role = PIT_CONSENSUS_STOPPED;
         state.ready = false;

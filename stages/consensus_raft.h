@@ -8,6 +8,8 @@
  *   consensus_raft_network.c  raft_io's network: bytes under way to each node, what is let in
  *   consensus_raft_memory.c   what of the log is in memory, and what is to be done where it is not
  *   consensus_raft_behind.c   entries from the disk, for a node that is behind
+ *   consensus_raft_rejoin.c   a node that has lost its log
+ *   consensus_raft_transfer.c a leader that hands over
  *   consensus_raft_codec.c    messages as bytes
  *   consensus_raft_guards.c   what has to stand between this version and its mistakes
  *
@@ -41,16 +43,48 @@ struct pit_raft_sent {
 };
 
 struct pit_raft_flight {
-    uint64_t last; /* index of the last entry in it */
+    uint64_t before; /* index of the entry before the first in it */
+    uint64_t last;   /* of the last */
     uint64_t bytes;
 };
 
 struct pit_raft_peer {
     struct pit_raft_flight flights[PIT_CONSENSUS_FLIGHTS_MAX]; /* oldest first, from first on, around */
     uint32_t first, count;
-    uint64_t bytes;    /* of all of them */
-    uint64_t moved_ns; /* when the oldest was sent, or something was acknowledged */
-    uint64_t heard_ns; /* when something was sent to it that keeps it from campaigning */
+    uint64_t bytes;     /* of all of them */
+    bool careful;       /* it has refused something since it acknowledged something */
+    uint64_t moved_ns;  /* when the oldest was sent, or something was acknowledged */
+    uint64_t heard_ns;  /* when something was sent to it that keeps it from campaigning */
+    uint64_t unread;    /* index from which on entries could not be read for it, */
+    uint64_t unread_ns; /* then */
+    uint64_t life;      /* of a node that rejoins, the one in which its place in this leader's log was reset, */
+    uint64_t life_term; /* in this term */
+};
+
+/* A message that is not the core's. */
+enum pit_raft_note_kind {
+    PIT_RAFT_NOTE_BEGUN = 16,     /* life: "I have lost my log, and begin anew" */
+    PIT_RAFT_NOTE_TOLD = 17,      /* life, term, whether it leads and is ready, committed: the answer */
+    PIT_RAFT_NOTE_TAKE_OVER = 18, /* term, node: "I lead no more in this term; it is this node's turn" */
+};
+
+#define PIT_RAFT_NOTE_WORDS 7u
+
+struct pit_raft_note {
+    uint32_t kind;
+    uint32_t zero;
+    uint64_t words[PIT_RAFT_NOTE_WORDS];
+};
+
+/* What a node that has lost its log knows in this life. */
+struct pit_raft_rejoin {
+    bool active;
+    uint64_t life;     /* a random number */
+    uint32_t answered; /* bit of each node */
+    uint64_t highest;  /* term that anybody is in */
+    uint32_t leader;   /* who leads in term, and had committed so much when it was told */
+    uint64_t term, committed;
+    uint64_t due_ns; /* when it tells next */
 };
 
 struct pit_raft_proposal {
@@ -58,6 +92,12 @@ struct pit_raft_proposal {
     struct pit_consensus *consensus;
     uint64_t tag;
     uint64_t bytes;
+};
+
+/* A leader that hands over. */
+struct pit_raft_transfer {
+    uint32_t node; /* 0 = none */
+    uint64_t term, until_ns;
 };
 
 struct pit_consensus {
@@ -96,9 +136,13 @@ struct pit_consensus {
     uint64_t compared;                      /* everything up to here is known to be as in the leader's log */
     bool comparing;                         /* a request is being received, */
     uint64_t comparing_end, comparing_term; /* with entries up to here, of this term */
+    uint64_t comparing_before_term;         /* of the entry before them */
     bool rejected;                          /* and was answered with no */
     struct raft_barrier barrier;
     bool barrier_busy;
+    struct pit_raft_rejoin rejoin;
+    struct pit_raft_transfer transfer;
+    uint64_t turn_term, turn_ns; /* it is this node's turn to lead after this term, 0 = it is not; at this time */
     /* Proposals. */
     uint32_t unanswered;
     uint64_t unanswered_bytes;
@@ -156,6 +200,29 @@ bool pit_raft_behind(const struct pit_consensus *consensus, uint32_t node);
 /* Leader: sends such nodes entries from the disk. Returns how many. */
 uint32_t pit_raft_behind_send(struct pit_consensus *consensus);
 
+/* consensus_raft_rejoin.c */
+
+/* Node that rejoins: whether it does not even look at such a message. */
+bool pit_raft_rejoin_ignores(const struct pit_consensus *consensus, const struct raft_message *message);
+
+/* Node that rejoins: of a claim, what may count for others. */
+uint64_t pit_raft_rejoin_claim(const struct pit_consensus *consensus, uint64_t claim);
+
+/* Node that rejoins: before each tick, and after whatever was heard. */
+void pit_raft_rejoin_tick(struct pit_consensus *consensus);
+void pit_raft_rejoin_look(struct pit_consensus *consensus);
+
+void pit_raft_rejoin_begun(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note);
+void pit_raft_rejoin_told(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note);
+
+/* consensus_raft_transfer.c */
+
+int pit_raft_transfer_begin(struct pit_consensus *consensus, uint32_t node);
+bool pit_raft_transfer_pending(const struct pit_consensus *consensus);
+void pit_raft_transfer_look(struct pit_consensus *consensus); /* after whatever was heard, or written */
+void pit_raft_transfer_told(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note);
+void pit_raft_transfer_tick(struct pit_consensus *consensus); /* before each tick */
+
 /* consensus_raft_storage.c */
 
 int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_for, struct raft_snapshot **snapshot,
@@ -166,6 +233,9 @@ int pit_raft_storage_set_vote(struct raft_io *io, raft_id node);
 int pit_raft_storage_append(struct raft_io *io, struct raft_io_append *request, const struct raft_entry entries[],
                             unsigned count, raft_io_append_cb callback);
 int pit_raft_storage_truncate(struct raft_io *io, raft_index index);
+
+/* The vote in the present term, kept from outside of the core. False: it has failed. */
+bool pit_raft_storage_vote(struct pit_consensus *consensus, uint32_t node);
 
 /* Asks the storage how far it is. False: it has failed. */
 bool pit_raft_storage_look(struct pit_consensus *consensus);
@@ -181,11 +251,12 @@ void pit_raft_storage_abandon(struct pit_consensus *consensus);
 int pit_raft_network_send(struct raft_io *io, struct raft_io_send *request, const struct raft_message *message,
                           raft_io_send_cb callback);
 
-/* Sends a node a request, of its entries as many as may go now. Returns how many; negative: not even the request. */
+/* Sends a node a request, of its entries as many as may go now; if none may, nothing. Returns how many; negative: it
+ * could not be sent. */
 int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_message *message);
 
-/* Where entries to a node are under way: *last is the last of them. */
-bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last);
+/* Whether entries to a node are under way: then *last is the last of them. *full: no more may go. */
+bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last, bool *full);
 
 /* Tells the core that its sends are done. */
 void pit_raft_network_settle(struct pit_consensus *consensus);
@@ -194,8 +265,14 @@ void pit_raft_network_settle(struct pit_consensus *consensus);
 void pit_raft_network_acknowledged(struct pit_consensus *consensus, uint32_t node,
                                    const struct raft_append_entries_result *result);
 
-/* A new leader has nothing under way. */
+/* Leader: of a refusal, where to look next. */
+void pit_raft_network_look_back(const struct pit_consensus *consensus, struct raft_append_entries_result *result);
+
+/* A new leader has nothing under way; nor has anybody to a node that has lost it. */
 void pit_raft_network_forget(struct pit_consensus *consensus);
+void pit_raft_network_forget_node(struct pit_consensus *consensus, uint32_t node);
+
+bool pit_raft_network_note(struct pit_consensus *consensus, uint32_t node, const struct pit_raft_note *note);
 
 /* Whether a right node can have sent this message to us. */
 bool pit_raft_network_admits(struct pit_consensus *consensus, uint32_t from, struct raft_message *message);
@@ -206,6 +283,9 @@ bool pit_raft_network_admits(struct pit_consensus *consensus, uint32_t from, str
  * entries. Returns how many pieces. */
 uint32_t pit_raft_encode(const struct raft_message *message, uint32_t entries, uint8_t *headers, struct iovec *pieces,
                          size_t *bytes);
+
+/* Whether it is a note: then it is filled. */
+bool pit_raft_decode_note(const void *bytes, size_t count, struct pit_raft_note *note);
 
 /* 0: message is filled, and owns its entries (raft_malloc, one batch). -EBADMSG: no message. -ENOMEM. */
 int pit_raft_decode(const void *bytes, size_t count, struct raft_message *message);
@@ -228,6 +308,15 @@ void pit_raft_guard_compared(struct pit_consensus *consensus);
 
 /* The request would truncate what is still being written. */
 bool pit_raft_guard_truncation_waits(const struct pit_consensus *consensus, const struct raft_append_entries *request);
+
+/* An answer to a request for a vote. */
+void pit_raft_guard_refusal(const struct pit_consensus *consensus, struct raft_request_vote_result *result);
+
+/* Node that rejoins: whether it knows enough, and has enough, to take part. */
+bool pit_raft_guard_rejoins(const struct pit_consensus *consensus);
+
+/* Leader: a node has lost its log, and says so in this life. */
+void pit_raft_guard_life(struct pit_consensus *consensus, uint32_t node, uint64_t life);
 
 /* Leader: the index up to which its own disk may be counted. */
 uint64_t pit_raft_guard_own_disk(const struct pit_consensus *consensus);

@@ -78,15 +78,18 @@ static uint32_t send_from(struct pit_consensus *consensus, uint32_t node, uint64
 {
     const struct pit_consensus_storage *storage = &consensus->options.storage;
     struct pit_consensus_entry entries[PIT_CONSENSUS_ENTRIES_MAX];
+    struct pit_raft_peer *peer = &consensus->peers[node];
+    uint64_t now_ns = consensus->options.clock.monotonic_ns(consensus->options.clock.context);
+    if (peer->unread == index && now_ns - peer->unread_ns < (uint64_t)consensus->options.heartbeat_ms * 1000000)
+        return 0; /* what is not there is not looked for all the time */
     uint64_t before_term = 0, most = consensus->raft.last_applied - index + 1;
     if (most > PIT_CONSENSUS_ENTRIES_MAX)
         most = PIT_CONSENSUS_ENTRIES_MAX;
     int32_t count = storage->read(storage->context, index, entries, (uint32_t)most, &before_term);
-    if (count == -ENODATA)
+    peer->unread = count < 0 ? index : 0;
+    peer->unread_ns = now_ns;
+    if (count < 0)
         consensus->needs_snapshot |= 1u << node;
-    else if (count < 0)
-        pit_raft_fail(consensus, count, "entries from %llu on cannot be read back: %s", (unsigned long long)index,
-                      strerror(-count));
     if (count <= 0)
         return 0;
     consensus->needs_snapshot &= ~(1u << node);
@@ -102,13 +105,15 @@ static uint32_t send_from(struct pit_consensus *consensus, uint32_t node, uint64
     return (uint32_t)sent;
 }
 
-/* One request is under way until it is known where the two logs meet; then as many as may be. */
+/* One request is under way until it is known where the two logs meet, and after a refusal (of one that came out of
+ * order); then as many as may be. */
 static uint32_t send_node(struct pit_consensus *consensus, uint32_t node)
 {
     const struct raft_progress *progress = pit_raft_progress(consensus, node);
     uint64_t last = 0, next = progress->next_index;
-    if (pit_raft_network_under_way(consensus, node, &last)) {
-        if (progress->match_index + 1 != progress->next_index)
+    bool full;
+    if (pit_raft_network_under_way(consensus, node, &last, &full)) {
+        if (full || consensus->peers[node].careful || progress->match_index + 1 != progress->next_index)
             return 0;
         next = last + 1 > next ? last + 1 : next;
     }

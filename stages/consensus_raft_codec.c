@@ -130,6 +130,25 @@ no_memory:
     return -ENOMEM;
 }
 
+bool pit_raft_decode_note(const void *bytes, size_t count, struct pit_raft_note *note)
+{
+    _Static_assert(sizeof *note == PIT_RAFT_HEADER_BYTES, "a note is as long as a header");
+    if (count != sizeof *note)
+        return false;
+    memcpy(note, bytes, sizeof *note);
+    static const uint32_t words[] = {
+        [PIT_RAFT_NOTE_BEGUN] = 1,
+        [PIT_RAFT_NOTE_TOLD] = 4,
+        [PIT_RAFT_NOTE_TAKE_OVER] = 2,
+    };
+    uint32_t used = note->kind < sizeof words / sizeof *words ? words[note->kind] : 0;
+    for (uint32_t i = used; i < PIT_RAFT_NOTE_WORDS; i++) {
+        if (note->words[i] != 0)
+            return false;
+    }
+    return used > 0 && note->zero == 0;
+}
+
 static bool zero_from(const struct header *header, uint32_t word)
 {
     for (uint32_t i = word; i < WORDS; i++) {

@@ -68,6 +68,7 @@ void pit_raft_guard_comparing(struct pit_consensus *consensus, const struct raft
     consensus->comparing = true;
     consensus->comparing_end = request_end(request);
     consensus->comparing_term = request->term;
+    consensus->comparing_before_term = request->prev_log_term;
     consensus->rejected = false;
 }
 
@@ -127,4 +128,46 @@ uint64_t pit_raft_guard_own_disk(const struct pit_consensus *consensus)
     }
     uint64_t enough = matches[consensus->options.nodes / 2 - 1];
     return enough > consensus->barrier_index ? enough : consensus->barrier_index;
+}
+
+/* 5. A node that has lost its log takes part when it cannot break any more what it has promised before:
+ *    consensus_raft_rejoin.c says why this is enough. */
+
+bool pit_raft_guard_rejoins(const struct pit_consensus *consensus)
+{
+    const struct pit_raft_rejoin *rejoin = &consensus->rejoin;
+    const struct raft *raft = &consensus->raft;
+    uint32_t all = (2u << consensus->options.nodes) - 2;
+    return (rejoin->answered | 1u << consensus->options.node) == all && rejoin->leader != 0 &&
+           rejoin->term >= rejoin->highest && rejoin->term == raft->current_term &&
+           raft->commit_index >= rejoin->committed;
+}
+
+/* 6. And a leader finds out anew how far such a node is: once for each of its lives, in each term. What it acknowledges
+ *    after that is so. */
+
+#define PROBE 0 /* the first of the core's states of a node's place */
+
+void pit_raft_guard_life(struct pit_consensus *consensus, uint32_t node, uint64_t life)
+{
+    struct pit_raft_peer *peer = &consensus->peers[node];
+    struct raft_progress *progress = pit_raft_progress(consensus, node);
+    if (!progress || (peer->life == life && peer->life_term == consensus->raft.current_term))
+        return;
+    progress->state = PROBE;
+    progress->match_index = 0;
+    progress->next_index = raft_last_index(&consensus->raft) + 1;
+    pit_raft_network_forget_node(consensus, node);
+    peer->life = life;
+    peer->life_term = consensus->raft.current_term;
+}
+
+/* 7. Whoever asks whether it may campaign is answered in the term that it asks for, so it does not learn of a higher
+ * one. With a majority of two, one with the longer log and one in the higher term, neither would ever lead. So a
+ * refusal says the term it is given in. */
+
+void pit_raft_guard_refusal(const struct pit_consensus *consensus, struct raft_request_vote_result *result)
+{
+    if (result->pre_vote == raft_tribool_true && !result->vote_granted && result->term < consensus->raft.current_term)
+        result->term = consensus->raft.current_term;
 }

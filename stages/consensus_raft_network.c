@@ -20,6 +20,23 @@ static void forget_flights(struct pit_raft_peer *peer)
     peer->bytes = 0;
 }
 
+/* The request that begins after this entry, and those after it, which cannot be of use without it. Of each request one
+ * refusal counts: it brings forth one new request, and a refusal that comes twice none. */
+static void forget_refused(struct pit_raft_peer *peer, uint64_t before)
+{
+    uint32_t stay = 0;
+    while (stay < peer->count && peer->flights[(peer->first + stay) % PIT_CONSENSUS_FLIGHTS_MAX].before != before)
+        stay++;
+    while (peer->count > stay)
+        peer->bytes -= peer->flights[(peer->first + --peer->count) % PIT_CONSENSUS_FLIGHTS_MAX].bytes;
+}
+
+void pit_raft_network_forget_node(struct pit_consensus *consensus, uint32_t node)
+{
+    forget_flights(&consensus->peers[node]);
+    consensus->peers[node].careful = false;
+}
+
 void pit_raft_network_forget(struct pit_consensus *consensus)
 {
     for (uint32_t node = 1; node <= consensus->options.nodes; node++)
@@ -34,13 +51,18 @@ void pit_raft_network_acknowledged(struct pit_consensus *consensus, uint32_t nod
     if (result->term != consensus->raft.current_term)
         return;
     if (result->rejected != 0) {
-        forget_flights(peer);
+        peer->careful = true;
+        if (pit_raft_behind(consensus, node))
+            forget_refused(peer, result->rejected);
+        else
+            forget_flights(peer);
         return;
     }
     while (peer->count > 0 && peer->flights[peer->first].last <= result->last_log_index) {
         peer->bytes -= peer->flights[peer->first].bytes;
         peer->first = (peer->first + 1) % PIT_CONSENSUS_FLIGHTS_MAX;
         peer->count--;
+        peer->careful = false;
         peer->moved_ns = now_ns(consensus);
     }
 }
@@ -74,12 +96,13 @@ static uint32_t entries_that_fit(struct pit_consensus *consensus, struct pit_raf
     return fit;
 }
 
-static void take_off(struct pit_consensus *consensus, struct pit_raft_peer *peer, uint64_t last, uint64_t bytes)
+static void take_off(struct pit_consensus *consensus, struct pit_raft_peer *peer, uint64_t before, uint64_t last,
+                     uint64_t bytes)
 {
     if (peer->count == 0)
         peer->moved_ns = now_ns(consensus);
     uint32_t place = (peer->first + peer->count++) % PIT_CONSENSUS_FLIGHTS_MAX;
-    peer->flights[place] = (struct pit_raft_flight){.last = last, .bytes = bytes};
+    peer->flights[place] = (struct pit_raft_flight){.before = before, .last = last, .bytes = bytes};
     peer->bytes += bytes;
 }
 
@@ -94,11 +117,11 @@ static bool transmit(struct pit_consensus *consensus, const struct raft_message 
     return network->send(network->context, (uint32_t)message->server_id, pieces, count, *bytes);
 }
 
-int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_message *message)
+/* Sends the first entries of the request. Returns how many; negative: not even the request. */
+static int32_t send_first(struct pit_consensus *consensus, struct raft_message *message, uint32_t fit)
 {
     struct pit_raft_peer *peer = &consensus->peers[message->server_id];
     struct raft_append_entries *request = &message->append_entries;
-    uint32_t fit = entries_that_fit(consensus, peer, request);
     uint64_t end = request->prev_log_index + fit;
     if (request->leader_commit > end)
         request->leader_commit = end;
@@ -106,18 +129,32 @@ int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_mes
     if (!transmit(consensus, message, fit, &bytes))
         return -1;
     if (fit > 0)
-        take_off(consensus, peer, end, bytes);
+        take_off(consensus, peer, request->prev_log_index, end, bytes);
     peer->heard_ns = now_ns(consensus);
     return (int32_t)fit;
 }
 
-bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last)
+int32_t pit_raft_network_append(struct pit_consensus *consensus, struct raft_message *message)
+{
+    uint32_t fit = entries_that_fit(consensus, &consensus->peers[message->server_id], &message->append_entries);
+    return fit == 0 && message->append_entries.n_entries > 0 ? 0 : send_first(consensus, message, fit);
+}
+
+bool pit_raft_network_under_way(struct pit_consensus *consensus, uint32_t node, uint64_t *last, bool *full)
 {
     struct pit_raft_peer *peer = &consensus->peers[node];
     forget_lost(consensus, peer);
+    *full = peer->count == PIT_CONSENSUS_FLIGHTS_MAX || peer->bytes >= consensus->options.flight_bytes;
     if (peer->count > 0)
         *last = peer->flights[(peer->first + peer->count - 1) % PIT_CONSENSUS_FLIGHTS_MAX].last;
     return peer->count > 0;
+}
+
+bool pit_raft_network_note(struct pit_consensus *consensus, uint32_t node, const struct pit_raft_note *note)
+{
+    const struct pit_consensus_network *network = &consensus->options.network;
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)note, .iov_len = sizeof *note};
+    return network->send(network->context, node, &piece, 1, sizeof *note);
 }
 
 /* Returns what the core is to be told. */
@@ -125,13 +162,38 @@ static int send_append(struct pit_consensus *consensus, struct raft_message *mes
 {
     if (pit_raft_behind(consensus, (uint32_t)message->server_id))
         return RAFT_NOCONNECTION; /* it is a request for a snapshot, or none that this node could use */
-    int32_t fit = pit_raft_network_append(consensus, message);
-    if (fit < 0)
+    uint32_t fit = entries_that_fit(consensus, &consensus->peers[message->server_id], &message->append_entries);
+    if (send_first(consensus, message, fit) < 0)
         return RAFT_NOCONNECTION;
-    if ((uint32_t)fit == message->append_entries.n_entries)
+    if (fit == message->append_entries.n_entries)
         return 0;
     consensus->cut++;
     return RAFT_NOCONNECTION;
+}
+
+/* A refusal, because the entry is another one here. Where may the logs meet? Terms do not fall in either. If the entry
+ * here is of a higher term than the leader's, then not within the entries of that term here; if of a lower one, not
+ * within the leader's of its term, which it sees when nothing less is claimed here. (One entry back at each heartbeat
+ * would take long.) What is committed here the leader has. */
+static void look_back(const struct pit_consensus *consensus, struct raft_append_entries_result *result)
+{
+    uint64_t index = result->rejected, term = pit_raft_term_of(consensus, index);
+    if (term <= consensus->comparing_before_term)
+        return;
+    while (index > consensus->raft.commit_index && pit_raft_term_of(consensus, index) == term)
+        index--;
+    if (result->last_log_index > index)
+        result->last_log_index = index;
+}
+
+void pit_raft_network_look_back(const struct pit_consensus *consensus, struct raft_append_entries_result *result)
+{
+    uint64_t index = result->rejected, term = pit_raft_term_of(consensus, index);
+    if (term == 0 || result->last_log_index < index)
+        return;
+    while (pit_raft_term_of(consensus, index) == term)
+        index--;
+    result->last_log_index = index;
 }
 
 static int send_result(struct pit_consensus *consensus, struct raft_message *message)
@@ -139,8 +201,9 @@ static int send_result(struct pit_consensus *consensus, struct raft_message *mes
     struct raft_append_entries_result *result = &message->append_entries_result;
     if (result->rejected != 0) {
         consensus->rejected = true;
+        look_back(consensus, result);
     } else {
-        uint64_t bound = pit_raft_guard_bound(consensus);
+        uint64_t bound = pit_raft_rejoin_claim(consensus, pit_raft_guard_bound(consensus));
         if (result->last_log_index > bound) {
             result->last_log_index = bound;
             consensus->bounded++;
@@ -174,8 +237,10 @@ int pit_raft_network_send(struct raft_io *io, struct raft_io_send *request, cons
     case RAFT_IO_APPEND_ENTRIES_RESULT:
         status = send_result(consensus, &copy);
         break;
-    case RAFT_IO_REQUEST_VOTE:
     case RAFT_IO_REQUEST_VOTE_RESULT:
+        pit_raft_guard_refusal(consensus, &copy.request_vote_result);
+        __attribute__((fallthrough));
+    case RAFT_IO_REQUEST_VOTE:
         status = transmit(consensus, &copy, 0, &bytes) ? 0 : RAFT_NOCONNECTION;
         break;
     }

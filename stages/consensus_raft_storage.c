@@ -90,7 +90,7 @@ int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_fo
     const struct pit_consensus_base *base = &loading.base;
     uint64_t last_term = loading.count ? loading.entries[loading.count - 1].term : base->term;
     if (code == 0 && (last_term == 0 || kept_term < last_term || (base->index == 0) != (base->term == 0) ||
-                      vote > consensus->options.nodes))
+                      (vote > consensus->options.nodes && vote != PIT_CONSENSUS_REJOINING)))
         code = -EBADMSG;
     *snapshot = NULL;
     if (code == 0 && base->index > 0 && !(*snapshot = snapshot_of(consensus, base)))
@@ -104,7 +104,7 @@ int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_fo
                              error.code ? error.text : "it is damaged, or not one of this cluster");
     }
     *term = consensus->kept_term = kept_term;
-    *voted_for = vote;
+    *voted_for = vote == PIT_CONSENSUS_REJOINING ? 0 : vote;
     *start_index = base->index + 1;
     *entries = loading.entries;
     *entries_count = loading.count;
@@ -125,7 +125,8 @@ int pit_raft_storage_bootstrap(struct raft_io *io, const struct raft_configurati
         .bytes = consensus->members_bytes,
         .payload = consensus->members,
     };
-    int code = storage->begin(storage->context, 1, &first);
+    uint64_t vote = consensus->rejoin.active ? PIT_CONSENSUS_REJOINING : 0;
+    int code = storage->begin(storage->context, 1, vote, &first);
     return code == 0 ? 0 : pit_raft_fail(consensus, code, "a new log cannot be begun: %s", strerror(-code));
 }
 
@@ -142,7 +143,16 @@ int pit_raft_storage_set_term(struct raft_io *io, raft_term term)
 {
     struct pit_consensus *consensus = consensus_of(io);
     consensus->kept_term = term;
-    return keep_vote(consensus, 0);
+    return keep_vote(consensus, consensus->rejoin.active ? PIT_CONSENSUS_REJOINING : 0);
+}
+
+bool pit_raft_storage_vote(struct pit_consensus *consensus, uint32_t node)
+{
+    PIT_CHECK(consensus->kept_term == consensus->raft.current_term);
+    if (keep_vote(consensus, node) != 0)
+        return false;
+    consensus->raft.voted_for = node;
+    return true;
 }
 
 int pit_raft_storage_set_vote(struct raft_io *io, raft_id node)

@@ -90,6 +90,17 @@ static void hear(struct pit_egress *egress, const struct pit_session_note *note)
         if (session->state != PIT_EGRESS_FREE && !session->parted) /* nothing follows a farewell */
             pit_egress_append(egress, session, note->data, note->bytes);
         break;
+    case PIT_SESSION_RESUME:
+        PIT_CHECK(session->account != 0);
+        pit_egress_resume(egress, session);
+        break;
+    case PIT_SESSION_REPEAT:
+        for (uint32_t at = 0; at + sizeof(uint32_t) <= note->bytes; at += (uint32_t)sizeof(uint32_t)) {
+            uint32_t request;
+            memcpy(&request, note->data + at, sizeof request);
+            pit_egress_repeat(egress, session, request);
+        }
+        break;
     case PIT_SESSION_CLOSE:
         start_closing(egress, session, note);
         break;
@@ -186,6 +197,7 @@ int pit_egress_create(struct pit_egress **created, const struct pit_egress_confi
     egress->network = config->network;
     egress->clock = config->clock;
     egress->node = config->node;
+    egress->results = config->results;
     egress->sources_count = config->sources_count;
     egress->sessions_count = config->sessions_max + PIT_SESSIONS_SPARE;
     egress->outbox_mask = rounded - 1;

@@ -10,6 +10,9 @@
  * the taker's; every other event to the account that sent the command. DEFINED events concern no client. The last
  * report of a request carries PIT_EVENT_LAST. What concerns an account without a session is dropped and counted.
  *
+ * Of every command's events it keeps the result (journal/results.h) before it says that the request is answered. RESUME
+ * asks for the account's last request, REPEAT for results.
+ *
  * Closing: after a CLOSE note the session's reports of commands up to note.command are sent, then the note's data (the
  * farewell), then the board says ended. It knows that it has them all when every matcher's cursor on the input ring had
  * reached the command and everything published to the matcher's output ring before that look at the cursor is read. In
@@ -20,6 +23,7 @@
 #ifndef PIT_STAGES_EGRESS_H
 #define PIT_STAGES_EGRESS_H
 
+#include "journal/results.h"
 #include "ring/ring.h"
 #include "stages/agent.h"
 #include "stages/clock.h"
@@ -50,6 +54,7 @@ struct pit_egress_config {
     uint32_t outbox_bytes;             /* of one session, rounded up to a power of two; 0 = 1 MiB */
     uint32_t close_ms;                 /* how long a closing session may take to read its last reports; 0 = 2000 */
     const struct pit_node_board *node; /* of a cluster's node; NULL = no cluster */
+    struct pit_results *results;       /* of every command that was recovered; egress's own while it runs */
 };
 
 /* Written by egress, read by anybody with pit_word_load_relaxed. */
@@ -59,6 +64,7 @@ struct pit_egress_counters {
     uint64_t trades;           /* TRADE events read */
     uint64_t rejects;          /* REJECTED events read */
     uint64_t reports;          /* encoded into an outbox */
+    uint64_t repeats;          /* requests that came again: answered from what is kept, or that it is not */
     uint64_t reports_homeless; /* dropped: the account had no session */
     uint64_t reports_lost;     /* dropped: the session's connection was broken or too slow */
     uint64_t bytes_sent;       /* to sockets */

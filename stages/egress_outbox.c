@@ -95,6 +95,7 @@ static void end_session(struct pit_egress *egress, struct pit_egress_session *se
     pit_word_store_relaxed(&board->answered, 0);
     pit_word_store_relaxed(&board->backlog, 0);
     pit_word_store_relaxed(&board->broken, 0);
+    pit_word_store_relaxed(&board->resumed, 0);
     pit_word_store_release(&board->ended, session->close_note); /* the socket is the gateway's to close from here on */
 }
 

@@ -171,11 +171,66 @@ static void answered(struct pit_egress *egress, uint32_t account)
         pit_word_store_relaxed(&egress->board[number].answered, ++egress->sessions[number].answered);
 }
 
+static enum pit_message_kind outcome_of(uint8_t event_kind)
+{
+    switch (event_kind) {
+    case PIT_EVENT_ACCEPTED:
+        return PIT_MESSAGE_ACCEPTED;
+    case PIT_EVENT_REJECTED:
+        return PIT_MESSAGE_REJECTED;
+    case PIT_EVENT_CANCELLED:
+        return PIT_MESSAGE_CANCELLED;
+    case PIT_EVENT_REDUCED:
+        return PIT_MESSAGE_REDUCED;
+    case PIT_EVENT_REPLACED:
+        return PIT_MESSAGE_REPLACED;
+    default:
+        return PIT_MESSAGE_STATE_CHANGED;
+    }
+}
+
+void pit_egress_resume(struct pit_egress *egress, struct pit_egress_session *session)
+{
+    uint64_t *resumed = &egress->board[pit_egress_number(egress, session)].resumed;
+    if (!pit_results_admits(egress->results, session->account)) {
+        pit_word_store_relaxed(resumed, PIT_SESSION_NOT_RESUMED);
+        return;
+    }
+    egress->message.kind = PIT_MESSAGE_RESUMED;
+    egress->message.request = pit_results_last(egress->results, session->account);
+    egress->message.window = PIT_RESULTS_WINDOW;
+    report(egress, session);
+    pit_word_store_relaxed(resumed, UINT64_C(1) + egress->message.request);
+}
+
+void pit_egress_repeat(struct pit_egress *egress, struct pit_egress_session *session, uint32_t request)
+{
+    struct pit_message *message = &egress->message;
+    const struct pit_result nothing = {.request = request}, *result = &nothing;
+    const enum pit_results_known known = pit_results_find(egress->results, session->account, request, &result);
+    pit_egress_count(&egress->counters.repeats, 1);
+    message->kind = PIT_MESSAGE_RESULT;
+    message->request = request;
+    message->sequence = result->sequence;
+    message->symbol = result->symbol;
+    message->order_id = result->order_id;
+    message->traded = result->traded;
+    message->open = result->open;
+    message->outcome = (uint8_t)(known == PIT_RESULTS_FOUND       ? outcome_of(result->kind)
+                                 : known == PIT_RESULTS_NOT_TAKEN ? PIT_MESSAGE_REJECTED
+                                                                  : 0);
+    message->reason = known == PIT_RESULTS_FOUND       ? (enum pit_reason)result->reason
+                      : known == PIT_RESULTS_NOT_TAKEN ? PIT_REASON_NOT_TAKEN
+                                                       : PIT_REASON_NOT_KEPT;
+    report(egress, session);
+}
+
 void pit_egress_tell(struct pit_egress *egress, struct pit_egress_matcher *source, const struct pit_event *event,
                      uint64_t utc_ns)
 {
     uint64_t command = command_of(source, event);
     bool trade = event->kind == PIT_EVENT_TRADE;
+    pit_results_add(egress->results, &source->progress, event, command);
     if (trade)
         tell_trade(egress, event);
     else if (event->kind != PIT_EVENT_DEFINED)

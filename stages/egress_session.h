@@ -1,7 +1,7 @@
 /* stages/egress_session.h - what the files of egress share; nobody else includes it.
  *
  *   egress.c          the agent: output rings, notes of the gateway, what is covered
- *   egress_reports.c  from events to reports
+ *   egress_reports.c  from events to reports, and what is known of requests that come again
  *   egress_outbox.c   one session: its outbox, sending, closing
  */
 #ifndef PIT_STAGES_EGRESS_SESSION_H
@@ -43,8 +43,9 @@ struct pit_egress_matcher {
     uint64_t seen;
     uint64_t target;
     uint64_t covered;
-    uint64_t command; /* in the midst of this one's events; 0 = of none */
-    uint32_t ready;   /* events found by this turn's poll */
+    uint64_t command;           /* in the midst of this one's events; 0 = of none */
+    uint32_t ready;             /* events found by this turn's poll */
+    struct pit_result progress; /* of the command it is in the midst of */
 };
 
 struct pit_egress {
@@ -61,7 +62,8 @@ struct pit_egress {
     uint32_t outbox_mask;
     uint64_t close_ns;
     struct pit_accounts accounts; /* to session numbers */
-    uint32_t *pending;            /* sessions with bytes to send */
+    struct pit_results *results;
+    uint32_t *pending; /* sessions with bytes to send */
     uint32_t pending_count;
     uint32_t *closing;
     uint32_t closing_count;
@@ -91,6 +93,12 @@ static inline uint32_t pit_egress_number(const struct pit_egress *egress, const 
 /* Tells one event of a matcher to whom it concerns. utc_ns is about now, for the latency. */
 void pit_egress_tell(struct pit_egress *egress, struct pit_egress_matcher *matcher, const struct pit_event *event,
                      uint64_t utc_ns);
+
+/* RESUMED, and the account's last request on the board. */
+void pit_egress_resume(struct pit_egress *egress, struct pit_egress_session *session);
+
+/* A RESULT for a request that is not done again. */
+void pit_egress_repeat(struct pit_egress *egress, struct pit_egress_session *session, uint32_t request);
 
 /* ---- egress_outbox.c ---- */
 

@@ -267,6 +267,14 @@ static void park(void *state, uint64_t timeout_ns)
     gateway->ready_count = gateway->held || ready < 0 ? 0 : ready;
 }
 
+static int watch_handle(void *state, int handle)
+{
+    struct pit_gateway *gateway = state;
+    const struct pit_network *network = gateway->network;
+    int code = network->poller_add(network->context, gateway->poller, handle);
+    return code < 0 ? code : network->poller_add(network->context, gateway->idle_poller, handle);
+}
+
 static void machine_random(void *context, void *bytes, size_t count)
 {
     (void)context;
@@ -485,7 +493,8 @@ int pit_gateway_create(struct pit_gateway **created, const struct pit_gateway_co
 
 struct pit_agent pit_gateway_agent(struct pit_gateway *gateway)
 {
-    return (struct pit_agent){.name = "gateway", .state = gateway, .do_work = do_work, .park = park};
+    return (struct pit_agent){
+        .name = "gateway", .state = gateway, .do_work = do_work, .park = park, .watch = watch_handle};
 }
 
 void pit_gateway_destroy(struct pit_gateway *gateway)

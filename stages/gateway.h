@@ -35,6 +35,11 @@
  * the address of the node that leads, or empty where that is not known; when a node ceases to lead, all its sessions
  * get that. One that begins to lead lets a client on when egress has told everything that was committed before.
  *
+ * After RESUME a session's requests rise. One that does not come after the last one taken, be that of this session or
+ * of those before it, is not done and not refused: egress answers it from the results it keeps (REPEAT). Egress knows
+ * of everything that earlier sessions sent, because a session waits for the end of the one before it; what this session
+ * itself sent is waited for. A request that the gateway refuses is not taken.
+ *
  * Shutdown, when the phase is PIT_PHASE_DRAIN: the listeners are closed, no more commands enter (commands that are read
  * still are answered REJECTED shutting_down), the intake is closed, every session is closed with BYE shutting_down
  * behind the reports of everything in the input ring. When egress has ended them all, the gateway is drained.
@@ -134,6 +139,8 @@ struct pit_gateway_counters {
     uint64_t sessions_replaced; /* closed because the account logged on again */
     uint64_t redirected;        /* told BYE not_leader */
     uint64_t malformed;         /* messages that closed their session, oversized ones included */
+    uint64_t resumed;           /* sessions that sent RESUME */
+    uint64_t repeats;           /* requests of such a session that were not done again */
     uint64_t rejected_throttled;
     uint64_t rejected_overloaded;
     uint64_t rejected_disk_full;

@@ -242,7 +242,47 @@ static void handle_request(struct pit_gateway *gateway, struct pit_gateway_sessi
     command->time_ns = gateway->time_ns;
     command->account = session->account;
     session->last_command = sequence;
+    session->taken = message->request;
     session->accepted++;
+}
+
+/* A request that a resuming session has sent before, or passed over: it is not done now, whatever it says. */
+static bool repeats(const struct pit_gateway_session *session, const struct pit_message *message)
+{
+    return session->resumes && is_request(message) && !pit_request_after(message->request, session->taken);
+}
+
+/* The answer to one of this session's own requests may still be on its way: it is to be kept before it is asked for. */
+static bool comes_too_soon(const struct pit_gateway *gateway, const struct pit_gateway_session *session,
+                           const struct pit_message *message)
+{
+    return session->state == PIT_GATEWAY_LIVE && repeats(session, message) &&
+           pit_request_after(message->request, session->resumed) && pit_gateway_requests(gateway, session) > 0;
+}
+
+static void resume(struct pit_gateway *gateway, struct pit_gateway_session *session)
+{
+    if (session->resumes || session->accepted) {
+        pit_gateway_close_malformed(gateway, session, "resume comes once, before the first request");
+        return;
+    }
+    pit_gateway_count(&gateway->counters.resumed, 1);
+    session->resumes = session->waits = true;
+    pit_gateway_note(gateway, session, PIT_SESSION_RESUME);
+}
+
+/* Whether egress has said by now which the account's last request was. */
+static bool resumed(struct pit_gateway *gateway, struct pit_gateway_session *session)
+{
+    const uint64_t word = pit_word_load_relaxed(&pit_gateway_board(gateway, session)->resumed);
+    if (word == 0)
+        return false;
+    session->waits = false;
+    if (word == PIT_SESSION_NOT_RESUMED)
+        pit_gateway_close(gateway, session, PIT_REASON_OVERLOADED, "results of too many accounts are kept");
+    else
+        session->resumed = session->taken = (uint32_t)(word - 1);
+    return true;
 }
 
 static void handle_live(struct pit_gateway *gateway, struct pit_gateway_session *session,
@@ -263,6 +303,9 @@ static void handle_live(struct pit_gateway *gateway, struct pit_gateway_session 
             pit_gateway_say(gateway, session, &gateway->answer);
         }
         break;
+    case PIT_MESSAGE_RESUME:
+        resume(gateway, session);
+        break;
     case PIT_MESSAGE_LOGOUT:
         pit_gateway_close(gateway, session, PIT_REASON_REQUESTED, "logged out");
         break;
@@ -282,12 +325,16 @@ static void handle(struct pit_gateway *gateway, struct pit_gateway_session *sess
         else
             pit_gateway_close_malformed(gateway, session, error->text);
     } else if (session->state == PIT_GATEWAY_ENDING) {
-        if (is_request(message))
+        if (is_request(message) && !repeats(session, message))
             reject(gateway, session, message, PIT_REASON_SHUTTING_DOWN);
     } else if (session->state != PIT_GATEWAY_LIVE) {
         pit_gateway_logon(gateway, session, message);
-    } else if (throttled(gateway, session) && is_request(message)) { /* signs of life and goodbyes count, no more */
+    } else if (throttled(gateway, session) && is_request(message) && !repeats(session, message)) {
+        /* signs of life, goodbyes and repeats count, no more */
         reject(gateway, session, message, PIT_REASON_THROTTLED);
+    } else if (repeats(session, message)) {
+        pit_gateway_count(&gateway->counters.repeats, 1);
+        pit_gateway_repeat(gateway, session, message->request);
     } else if (code) {
         reject(gateway, session, message, PIT_REASON_BAD_REQUEST);
     } else {
@@ -323,7 +370,9 @@ bool pit_gateway_parse(struct pit_gateway *gateway, struct pit_gateway_session *
     /* Egress writes what this looks at all the time: once a turn is enough. */
     uint64_t accepted_max = session->accepted - pit_gateway_requests(gateway, session) + gateway->limits.requests_max;
     bool more = true;
-    while (left && parses(session)) {
+    if (session->waits && session->state == PIT_GATEWAY_LIVE && !resumed(gateway, session))
+        return true;
+    while (left && parses(session) && !session->waits) {
         uint8_t *bytes = session->buffer + session->read;
         int64_t size = pit_frame_find(bytes, session->write - session->read);
         if (size == 0) {
@@ -340,6 +389,8 @@ bool pit_gateway_parse(struct pit_gateway *gateway, struct pit_gateway_session *
             break;
         }
         int code = pit_message_decode(gateway->decoder, bytes, (size_t)size, &gateway->message, &error);
+        if ((code == 0 || code == -ERANGE) && comes_too_soon(gateway, session, &gateway->message))
+            break;
         session->read += (uint32_t)size;
         left--;
         gateway->done++;

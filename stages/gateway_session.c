@@ -47,7 +47,7 @@ void pit_gateway_say(struct pit_gateway *gateway, struct pit_gateway_session *se
                      const struct pit_message *message)
 {
     struct pit_session_note *note = gateway->open_note;
-    if (note && note->session == pit_gateway_number(gateway, session)) {
+    if (note && note->session == pit_gateway_number(gateway, session) && note->kind == PIT_SESSION_SEND) {
         size_t bytes = pit_message_encode(message, note->data + note->bytes, sizeof note->data - note->bytes);
         note->bytes += (uint32_t)bytes;
         if (bytes)
@@ -57,6 +57,19 @@ void pit_gateway_say(struct pit_gateway *gateway, struct pit_gateway_session *se
     note = claim_note(gateway, session, PIT_SESSION_SEND, &gateway->open_sequence);
     note->bytes = (uint32_t)pit_message_encode(message, note->data, sizeof note->data);
     gateway->open_note = note;
+}
+
+void pit_gateway_repeat(struct pit_gateway *gateway, struct pit_gateway_session *session, uint32_t request)
+{
+    struct pit_session_note *note = gateway->open_note;
+    if (!note || note->session != pit_gateway_number(gateway, session) || note->kind != PIT_SESSION_REPEAT ||
+        note->bytes + sizeof request > sizeof note->data) {
+        pit_gateway_say_now(gateway);
+        note = claim_note(gateway, session, PIT_SESSION_REPEAT, &gateway->open_sequence);
+        gateway->open_note = note;
+    }
+    memcpy(note->data + note->bytes, &request, sizeof request);
+    note->bytes += (uint32_t)sizeof request;
 }
 
 uint64_t pit_gateway_note(struct pit_gateway *gateway, struct pit_gateway_session *session,

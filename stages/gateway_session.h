@@ -39,6 +39,8 @@ struct pit_gateway_session {
     bool at_end;   /* the stream has ended or broken */
     bool paused;   /* not read until its reports are */
     bool refusing; /* shutting down: commands are still answered */
+    bool resumes;  /* its requests rise, and none is done twice */
+    bool waits;    /* for egress to say which the account's last request was */
     uint32_t read; /* buffer[read .. write) is received and not yet parsed */
     uint32_t write;
     uint8_t *buffer;
@@ -53,6 +55,8 @@ struct pit_gateway_session {
     uint64_t accepted;     /* commands of the session in the input ring */
     uint64_t last_command; /* the last of them */
     uint64_t epoch;        /* in a cluster: of its logon */
+    uint32_t resumed;      /* resumes: the account's last request before this session */
+    uint32_t taken;        /* likewise, and of this session's commands */
     uint64_t close_note;
     uint32_t farewell_bytes;
     uint8_t farewell[PIT_WIRE_FRAME_BYTES_MAX];
@@ -121,7 +125,7 @@ struct pit_gateway {
     enum pit_intake intake; /* of this do_work */
     uint64_t batch_first;   /* commands claimed and not yet published */
     uint32_t batch_count;
-    struct pit_session_note *open_note; /* SEND, being filled */
+    struct pit_session_note *open_note; /* SEND or REPEAT, being filled */
     uint64_t open_sequence;
     uint32_t done; /* work of this do_work */
 
@@ -161,7 +165,10 @@ bool pit_gateway_may_say(struct pit_gateway *gateway);
 void pit_gateway_say(struct pit_gateway *gateway, struct pit_gateway_session *session,
                      const struct pit_message *message);
 
-/* Publishes the SEND note that is being filled. */
+/* Adds a request to the session's REPEAT note. Assumes pit_gateway_may_say. */
+void pit_gateway_repeat(struct pit_gateway *gateway, struct pit_gateway_session *session, uint32_t request);
+
+/* Publishes the SEND or REPEAT note that is being filled. */
 void pit_gateway_say_now(struct pit_gateway *gateway);
 
 /* Publishes a note without data. Assumes pit_gateway_may_say. Returns its sequence. */

@@ -25,13 +25,18 @@
 #define PIT_SESSION_SLOTS_MAX 65536u /* of the session ring: 64 MiB */
 
 enum pit_session_note_kind {
-    PIT_SESSION_OPEN = 1,  /* a connection: session, socket */
-    PIT_SESSION_LOGON = 2, /* it speaks for account from now on; an older session of the account was closed before */
-    PIT_SESSION_SEND = 3,  /* bytes: whole frames to send as they are */
-    PIT_SESSION_CLOSE = 4, /* after every report of commands up to `command` (in a cluster: of the first `command`
-                              requests of the session, or when this node no longer leads in `epoch`), for which the
-                              client has a time limit; data: the farewell, at most one frame */
+    PIT_SESSION_OPEN = 1,   /* a connection: session, socket */
+    PIT_SESSION_LOGON = 2,  /* it speaks for account from now on; an older session of the account was closed before */
+    PIT_SESSION_SEND = 3,   /* bytes: whole frames to send as they are */
+    PIT_SESSION_CLOSE = 4,  /* after every report of commands up to `command` (in a cluster: of the first `command`
+                               requests of the session, or when this node no longer leads in `epoch`), for which the
+                               client has a time limit; data: the farewell, at most one frame */
+    PIT_SESSION_RESUME = 5, /* its requests rise from here on: RESUMED goes out, the board says after which */
+    PIT_SESSION_REPEAT = 6, /* data: numbers (32 bits each) of requests that are not to be done again: a RESULT each */
 };
+
+/* No results are kept of the account. */
+#define PIT_SESSION_NOT_RESUMED UINT64_MAX
 
 struct pit_session_note {
     uint64_t sequence; /* the ring's */
@@ -55,7 +60,8 @@ struct pit_session_board {
     uint64_t answered; /* requests whose last report is in the outbox */
     uint64_t backlog;  /* 1 = more than half of the outbox is unsent: take no more requests for now */
     uint64_t broken;   /* 1 = nothing can be sent any more: close it */
-    uint64_t zero[4];
+    uint64_t resumed;  /* RESUME is heard: 1 + the account's last request; or PIT_SESSION_NOT_RESUMED */
+    uint64_t zero[3];
 };
 _Static_assert(sizeof(struct pit_session_board) == 64, "a session's board is one cache line");
 

@@ -179,9 +179,16 @@ int pit_local_create(struct pit_local **created, const struct pit_local_config *
     return 0;
 }
 
+static int source_handle(void *state)
+{
+    const struct pit_local *local = state;
+    return local->ends.handle(local->ends.context);
+}
+
 struct pit_agent pit_local_source_agent(struct pit_local *local)
 {
-    return (struct pit_agent){.name = "source", .state = local, .do_work = source_work};
+    return (struct pit_agent){
+        .name = "source", .state = local, .do_work = source_work, .handle = local->ends.handle ? source_handle : NULL};
 }
 
 struct pit_agent pit_local_sink_agent(struct pit_local *local)

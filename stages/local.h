@@ -28,6 +28,9 @@ struct pit_local_ends {
     bool (*fill)(void *context, struct pit_command *command);
     /* Takes one event, which is valid during the call; NULL where only counting is wanted. */
     void (*take)(void *context, const struct pit_event *event);
+    /* A handle that has something to read when fill may have a command, for threads that sleep on handles
+     * (stages/agent.h); NULL where fill is to be asked now and then. */
+    int (*handle)(void *context);
     void *context;
 };
 

@@ -12,7 +12,7 @@
 enum pit_node_message_kind {
     PIT_NODE_MESSAGE_ENGINE = 1, /* body: the consensus engine's */
     PIT_NODE_MESSAGE_DIGEST = 2, /* body: struct pit_node_digest */
-    /* 16 .. 31: transfer of snapshots. 32 .. 47: questions of an operator. */
+    /* 16 .. 31: transfer of snapshots (stages/transfer.h). 32 .. 47: questions of an operator. */
 };
 
 struct pit_node_message {

@@ -50,7 +50,7 @@ struct pit_operator_status {
     uint32_t role; /* enum pit_cluster_role */
     uint32_t ready;
     uint32_t leader;
-    uint32_t zero_too;
+    uint32_t rejoining;
     uint64_t uptime_ns;
     uint64_t term, last, durable, committed, sequence;
     uint64_t digest_sequence, digest_events;

@@ -28,6 +28,7 @@ static void answer_status(struct pit_operators *operators, uint64_t token)
         .role = (uint32_t)figures.role,
         .ready = figures.ready,
         .leader = figures.leader,
+        .rejoining = figures.rejoining,
         .uptime_ns = now_ns - operators->started_ns,
         .term = figures.term,
         .last = figures.last,

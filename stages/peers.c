@@ -5,6 +5,9 @@
 
 #include "stages/peers_parts.h"
 
+#define READY_MAX 32 /* handles found ready in one turn; when there are more, all are looked at */
+#define LOOK_MS 5u
+
 struct pit_peer_frame pit_peers_frame(const struct pit_peers *peers, uint32_t from, uint32_t to, uint64_t number)
 {
     return (struct pit_peer_frame){
@@ -144,9 +147,37 @@ void pit_peers_term(struct pit_peers *peers, uint64_t term)
     peers->term = term;
 }
 
+/* Finds out which handles have something. Now and then all are taken to have: time limits are looked at there. */
+static void look(struct pit_peers *peers)
+{
+    const struct pit_network *network = peers->options.network;
+    struct pit_network_ready ready[READY_MAX];
+    int count = network->poll(network->context, peers->poller, ready, READY_MAX, 0);
+    bool all = count < 0 || count == READY_MAX || pit_peers_over(peers, peers->looked_ns, LOOK_MS);
+    if (all)
+        peers->looked_ns = pit_peers_now_ns(peers);
+    peers->others_ready = all;
+    for (uint32_t node = 1; node <= peers->options.nodes; node++)
+        peers->in[node].ready = peers->out[node].ready = all;
+    for (int i = 0; i < count && !all; i++) {
+        bool found = false;
+        for (uint32_t node = 1; node <= peers->options.nodes; node++) {
+            bool in = peers->in[node].handle == ready[i].handle, out = peers->out[node].handle == ready[i].handle;
+            peers->in[node].ready |= in;
+            peers->out[node].ready |= out;
+            found |= in || out;
+        }
+        peers->others_ready |= !found;
+    }
+}
+
 uint32_t pit_peers_work(struct pit_peers *peers)
 {
-    uint32_t done = pit_peers_in_accept(peers) + pit_peers_in_work(peers) + pit_peers_operators_work(peers);
+    look(peers);
+    uint32_t done = 0;
+    if (peers->others_ready)
+        done += pit_peers_in_accept(peers) + pit_peers_operators_work(peers);
+    done += pit_peers_in_work(peers);
     for (uint32_t node = 1; node <= peers->options.nodes; node++) {
         if (node != peers->options.node)
             done += pit_peers_out_work(peers, node);
@@ -159,6 +190,17 @@ void pit_peers_park(struct pit_peers *peers, uint64_t timeout_ns)
     const struct pit_network *network = peers->options.network;
     struct pit_network_ready ready[PIT_PEERS_STRANGERS_MAX];
     network->poll(network->context, peers->poller, ready, (int)PIT_PEERS_STRANGERS_MAX, timeout_ns);
+}
+
+int pit_peers_watch(struct pit_peers *peers, int handle)
+{
+    const struct pit_network *network = peers->options.network;
+    return network->poller_add(network->context, peers->poller, handle);
+}
+
+int pit_peers_poller(const struct pit_peers *peers)
+{
+    return peers->poller;
 }
 
 bool pit_peers_reaches(const struct pit_peers *peers, uint32_t node)

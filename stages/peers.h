@@ -89,6 +89,11 @@ uint32_t pit_peers_work(struct pit_peers *peers);
 /* Sleeps until something comes in, timeout_ns at most. */
 void pit_peers_park(struct pit_peers *peers, uint64_t timeout_ns);
 
+/* One more handle that ends a park. 0 or a negative errno. And what a park sleeps on: readable when there is something
+ * to do. */
+int pit_peers_watch(struct pit_peers *peers, int handle);
+int pit_peers_poller(const struct pit_peers *peers);
+
 /* Answers a question, at once or later; bytes: 1 .. PIT_PEERS_ANSWER_BYTES_MAX. False: the operator has gone, or takes
  * nothing and has no more room: the answer is lost. */
 bool pit_peers_answer(struct pit_peers *peers, uint64_t token, const void *bytes, size_t count);

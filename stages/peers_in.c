@@ -97,6 +97,7 @@ static bool recognise(struct pit_peers *peers, struct pit_peers_stranger *strang
     in->handle = stranger->handle;
     in->number = 0;
     in->filled = 0;
+    in->ready = true;
     stranger->handle = -1;
     peers->counters.accepted++;
     return true;
@@ -183,11 +184,11 @@ uint32_t pit_peers_in_work(struct pit_peers *peers)
 {
     uint32_t done = 0;
     for (uint32_t i = 0; i < PIT_PEERS_STRANGERS_MAX; i++) {
-        if (peers->strangers[i].handle >= 0)
+        if (peers->others_ready && peers->strangers[i].handle >= 0)
             done += hear_stranger(peers, &peers->strangers[i]);
     }
     for (uint32_t node = 1; node <= peers->options.nodes; node++) {
-        if (peers->in[node].handle >= 0)
+        if (peers->in[node].ready && peers->in[node].handle >= 0)
             done += hear_node(peers, node);
     }
     return done;

@@ -153,7 +153,7 @@ uint32_t pit_peers_out_work(struct pit_peers *peers, uint32_t node)
         done++;
     }
     bool talked = out->state == PIT_PEERS_TALKS;
-    bool good = hear(peers, out) && flush(peers, out, &done);
+    bool good = (!out->ready || hear(peers, out)) && flush(peers, out, &done);
     done += !talked && out->state == PIT_PEERS_TALKS;
     uint32_t limit_ms = out->state == PIT_PEERS_TALKS ? peers->options.stall_ms : peers->options.prove_ms;
     bool waits = out->state == PIT_PEERS_GREETS || out->count > 0;

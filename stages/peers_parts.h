@@ -9,6 +9,7 @@
 /* To one node. */
 struct pit_peers_out {
     int handle; /* -1: none */
+    bool ready; /* it may have something, in this turn */
     enum { PIT_PEERS_GREETS = 1, PIT_PEERS_TALKS = 2 } state;
     uint64_t since_ns; /* of the connection; then of the last byte that went while some waited */
     uint64_t retry_ns; /* no try before */
@@ -23,6 +24,7 @@ struct pit_peers_out {
 /* From one node. */
 struct pit_peers_in {
     int handle; /* -1: none */
+    bool ready; /* it may have something, in this turn */
     uint64_t number;
     uint8_t *buffer; /* a frame, and what came with it */
     size_t filled;
@@ -53,6 +55,8 @@ struct pit_peers {
     uint8_t key[PIT_PEERS_KEY_BYTES_MAX];
     char addresses[PIT_CONSENSUS_NODES_MAX + 1][PIT_PEERS_ADDRESS_BYTES];
     int listener, poller;
+    bool others_ready; /* in this turn: the listener, strangers, operators */
+    uint64_t looked_ns;
     uint64_t term;
     struct pit_peers_out out[PIT_CONSENSUS_NODES_MAX + 1];
     struct pit_peers_in in[PIT_CONSENSUS_NODES_MAX + 1];

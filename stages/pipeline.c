@@ -98,12 +98,8 @@ static int check_config(const struct pit_pipeline_config *config, struct pit_err
     return code ? code : check_names(config, error);
 }
 
-int pit_pipeline_create(struct pit_pipeline **created, const struct pit_pipeline_config *config,
-                        struct pit_error *error)
+static int create(struct pit_pipeline **created, const struct pit_pipeline_config *config, struct pit_error *error)
 {
-    struct pit_error unread = {0};
-    if (!error)
-        error = &unread;
     struct pit_pipeline_config whole = *config;
     set_defaults(&whole);
     int code = check_config(&whole, error);
@@ -128,6 +124,18 @@ int pit_pipeline_create(struct pit_pipeline **created, const struct pit_pipeline
     }
     *created = pipeline;
     return 0;
+}
+
+int pit_pipeline_create(struct pit_pipeline **created, const struct pit_pipeline_config *config,
+                        struct pit_error *error)
+{
+    struct pit_error unread = {0};
+    if (!error)
+        error = &unread;
+    int code = create(created, config, error);
+    if (code == -ESTALE) /* a damaged log was put aside: without it now */
+        code = create(created, config, error);
+    return code;
 }
 
 static void nap(void)
@@ -291,6 +299,7 @@ void pit_pipeline_destroy(struct pit_pipeline *pipeline)
         pit_journal_unlock(pipeline->disk, pipeline->lock);
     pit_runner_destroy(pipeline->runner);
     pit_pipeline_free_memory(pipeline);
+    pit_results_destroy(pipeline->results);
     free(pipeline->past);
     free(pipeline->definitions);
     free(pipeline->startup);
@@ -304,6 +313,9 @@ const struct pit_pipeline_recovered *pit_pipeline_recovered(const struct pit_pip
 
 bool pit_pipeline_warning(struct pit_pipeline *pipeline, char text[PIT_SNAPSHOTS_WARNING_BYTES])
 {
+    _Static_assert(PIT_TRANSFER_WARNING_BYTES == PIT_SNAPSHOTS_WARNING_BYTES, "any warning has room");
+    if (pipeline->replicator && pit_transfer_warning(pit_replicator_transfer(pipeline->replicator), text))
+        return true;
     return pipeline->snapshots && pit_snapshots_warning(pipeline->snapshots, text);
 }
 

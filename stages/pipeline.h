@@ -125,7 +125,8 @@ int pit_pipeline_create(struct pit_pipeline **pipeline, const struct pit_pipelin
 /* 0, or the first error of a stage's start. */
 int pit_pipeline_start(struct pit_pipeline *pipeline, struct pit_error *error);
 
-/* True when the pipeline cannot go on (the journal failed); error (may be NULL) says why. Then call stop. */
+/* True when the pipeline cannot go on (the journal failed); error (may be NULL) says why. Then call stop. With -ESTALE
+ * nothing is wrong: the node of a cluster has been sent a snapshot. Destroy it, and create it again. */
 bool pit_pipeline_failed(const struct pit_pipeline *pipeline, struct pit_error *error);
 
 /* Drains for at most drain_ms and stops. 0: everything accepted is journaled, matched, reported, published, and the

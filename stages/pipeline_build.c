@@ -48,6 +48,10 @@ static void number_agents(struct pit_pipeline *pipeline)
         pipeline->publisher_agent = add_agent(request, "publisher", false);
     pipeline->disk_agent = add_agent(request, "journal-disk", true);
     pipeline->preparer_agent = add_agent(request, "journal-next", true);
+    if (pit_pipeline_clustered(pipeline)) {
+        pipeline->past_agent = add_agent(request, "journal-past", true);
+        pipeline->transfer_agent = add_agent(request, "transfer", true);
+    }
     if (snapshots_planned(&pipeline->config)) {
         pipeline->snapshots_agent = add_agent(request, "snapshots", true);
         request->agents[pipeline->snapshots_agent].background = true;
@@ -200,6 +204,7 @@ static int make_journaler(struct pit_pipeline *pipeline, struct pit_error *error
     }
     struct pit_agent disk = pit_journaler_disk_agent(pipeline->journal);
     struct pit_agent preparer = pit_journaler_preparer_agent(pipeline->journal);
+    disk.wakes = pit_pipeline_clustered(pipeline);
     pit_runner_place(pipeline->runner, pipeline->disk_agent, &disk);
     pit_runner_place(pipeline->runner, pipeline->preparer_agent, &preparer);
     pit_runner_feeds(pipeline->runner, pipeline->front, pipeline->journaler_agent);
@@ -285,6 +290,7 @@ static int make_egress(struct pit_pipeline *pipeline, struct pit_error *error)
         .outbox_bytes = pipeline->config.outbox_bytes,
         .close_ms = pipeline->config.close_ms,
         .node = pit_pipeline_clustered(pipeline) ? &pipeline->node_board : NULL,
+        .results = pipeline->results,
     };
     pit_pipeline_allocate_near(pipeline, pipeline->back);
     int code = pit_egress_create(&pipeline->egress, &config, error);
@@ -414,6 +420,7 @@ static int make_snapshots(struct pit_pipeline *pipeline, struct pit_error *error
         .directory = pipeline->config.directory,
         .durable = &pipeline->durable,
         .control = &pipeline->control,
+        .hold = &pipeline->hold,
         .direct = pit_journal_direct(pipeline->journal),
         .begun_with = pipeline->recovered.snapshot,
         .begun_with_ns = pipeline->recovered.snapshot_ns,

@@ -8,6 +8,9 @@
 #include "stages/pipeline_parts.h"
 
 #define WAIT_NS 20000
+#define KEEP_BYTES                                                                                                     \
+    (UINT64_C(2) << 20) /* of committed entries that the engine begins with: for nodes a little behind                 \
+                         */
 
 bool pit_pipeline_clustered(const struct pit_pipeline *pipeline)
 {
@@ -47,10 +50,9 @@ static bool first_record(const struct pit_pipeline *pipeline, bool *of_log)
     struct pit_journal_reader *reader;
     struct pit_journal_record record;
     struct pit_error unread;
-    if (pit_journal_reader_open_at(&reader, pipeline->disk, pipeline->config.directory, PIT_JOURNAL_FROM_THERE,
-                                   &unread) != 0)
+    if (pit_journal_reader_open_log(&reader, pipeline->disk, pipeline->config.directory, PIT_JOURNAL_FROM_THERE,
+                                    &unread) != 0)
         return false; /* none, or one whose reading tells what is wrong with it */
-    pit_journal_reader_take_log(reader);
     bool any = pit_journal_reader_next(reader, &record, &unread) == 1;
     *of_log = any && pit_journal_record_of_log(record.kind);
     pit_journal_reader_close(reader);
@@ -86,6 +88,12 @@ static void wait_for_disk(void *context)
     pit_journal_prepare_work(journal);
 }
 
+/* Entries for nodes that are behind come from the disk: reading them blocks. */
+static uint32_t read_past(void *state)
+{
+    return pit_log_past_work(state);
+}
+
 int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     struct pit_log_options options = {
@@ -95,7 +103,10 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         .reserve_bytes = pipeline->config.reserve_bytes,
         .cancels_bytes = pipeline->config.cancels_bytes,
         .disk_bell = pit_runner_bell(pipeline->runner, pipeline->disk_agent),
-        .bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
+        .log_bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
+        .past_bell = pit_runner_bell(pipeline->runner, pipeline->past_agent),
+        .keep_bytes = KEEP_BYTES,
+        .locked = true,
         .wait = wait_for_disk,
         .wait_context = pipeline,
     };
@@ -105,6 +116,20 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         return code;
     pipeline->journal = pit_log_journal(pipeline->log);
     pit_pipeline_say(pipeline, "log: writes with %s", pit_journal_method(pipeline->journal));
+    const struct pit_agent past = {.name = "journal-past", .state = pipeline->log, .do_work = read_past, .wakes = true};
+    pit_runner_place(pipeline->runner, pipeline->past_agent, &past);
+    return 0;
+}
+
+/* An operator wants a snapshot, or to know of the newest. */
+static int answer_snapshot(void *context, bool begin, uint64_t *newest, struct pit_error *error)
+{
+    struct pit_pipeline *pipeline = context;
+    if (!pipeline->snapshots)
+        return pit_error_set(error, -ENOTSUP, "this node writes no snapshots: its configuration has none (snapshots:)");
+    if (begin)
+        pit_snapshots_ask(pipeline->snapshots, pit_sequence_load(&pipeline->durable));
+    *newest = pit_snapshots_figures(pipeline->snapshots).sequence;
     return 0;
 }
 
@@ -117,6 +142,7 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
     struct pit_replicator_config config = {
         .cluster = &pipeline->config.cluster,
         .log = pipeline->log,
+        .directory = pipeline->config.directory,
         .network = pipeline->config.network,
         .clock = pipeline->config.clock,
         .disk = pipeline->disk,
@@ -129,6 +155,9 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
         .digests = digests,
         .matchers = pipeline->config.matchers,
         .control = &pipeline->control,
+        .bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
+        .transfer_hold = &pipeline->hold,
+        .transfer_bell = pit_runner_bell(pipeline->runner, pipeline->transfer_agent),
         .bells = bells,
         .bells_count = bells_count,
         .symbols = pipeline->definitions,
@@ -136,14 +165,20 @@ int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell 
         .startup = pipeline->startup,
         .startup_count = pipeline->startup_count,
         .name = pipeline->config.name,
+        .snapshot = answer_snapshot,
+        .snapshot_context = pipeline,
         .sequence = pipeline->end.sequence,
         .time_ns = pipeline->last_time_ns,
     };
     int code = pit_replicator_create(&pipeline->replicator, &config, error);
+    if (code == 0)
+        code = pit_pipeline_rejoined(pipeline, error);
     if (code)
         return code;
     struct pit_agent agent = pit_replicator_agent(pipeline->replicator);
+    struct pit_agent transfer = pit_transfer_disk_agent(pit_replicator_transfer(pipeline->replicator));
     pit_runner_place(pipeline->runner, pipeline->journaler_agent, &agent);
+    pit_runner_place(pipeline->runner, pipeline->transfer_agent, &transfer);
     pit_pipeline_say(pipeline, "cluster: node %u of %u, on %s", pipeline->config.cluster.node,
                      pipeline->config.cluster.nodes,
                      pipeline->config.cluster.of[pipeline->config.cluster.node].address);

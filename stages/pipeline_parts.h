@@ -5,6 +5,7 @@
 #ifndef PIT_STAGES_PIPELINE_PARTS_H
 #define PIT_STAGES_PIPELINE_PARTS_H
 
+#include "journal/results.h"
 #include "memory/arena.h"
 #include "replay/replay.h"
 #include "stages/egress.h"
@@ -45,6 +46,7 @@ struct pit_pipeline {
     struct pit_runner *runner;
     /* Numbers of agents; in a cluster the journaler's is the replicator's. */
     uint32_t front, journaler_agent, back, publisher_agent, disk_agent, preparer_agent;
+    uint32_t past_agent, transfer_agent; /* in a cluster alone */
     uint32_t snapshots_agent;
 
     int lock; /* of the directory; -1 = not held */
@@ -52,6 +54,7 @@ struct pit_pipeline {
     struct pit_pipeline_recovered recovered;
     uint64_t last_time_ns;
     struct pit_publisher_past *past; /* per symbol, filled by recovery */
+    struct pit_results *results;     /* filled by recovery, then egress's */
 
     struct pit_symbol_names configured;        /* name -> place in config.symbols; only during recovery */
     struct pit_symbol_definition *definitions; /* by id: recovered, then new */
@@ -71,8 +74,10 @@ struct pit_pipeline {
     struct pit_journaler *journaler;
     /* In a cluster alone. */
     struct pit_log *log;
+    bool rejoins; /* its log was put aside */
     struct pit_replicator *replicator;
     struct pit_ring *intake_ring;
+    struct pit_sequence hold;        /* block of the journal from which on another node needs it; 0 = none */
     struct pit_sequence threads_run; /* 1: the runner has the agents */
     _Alignas(PIT_SEQUENCE_BYTES) struct pit_node_board node_board;
     _Alignas(PIT_SEQUENCE_BYTES) struct pit_intake_board intake_board;
@@ -130,8 +135,21 @@ int pit_pipeline_check_cluster(const struct pit_pipeline_config *config, struct 
  * nothing. */
 int pit_pipeline_check_directory(const struct pit_pipeline *pipeline, struct pit_error *error);
 
-/* Takes the directory's lock and opens the log. */
+/* Opens the log. The directory's lock is held. */
 int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error);
+
+/* pipeline_repair.c: a node whose log is not all there. The directory's lock is held. */
+
+/* Before anything is read: finishes what an earlier start had begun to put aside, and puts a snapshot that came from
+ * another node in the place of the log. */
+int pit_pipeline_install(struct pit_pipeline *pipeline, struct pit_error *error);
+
+/* The log says itself now that this node rejoins. */
+int pit_pipeline_rejoined(struct pit_pipeline *pipeline, struct pit_error *error);
+
+/* After reading has found damage: puts the log aside. Returns -ESTALE: the same again, and the node gets everything
+ * from the others; or another error. */
+int pit_pipeline_set_log_aside(struct pit_pipeline *pipeline, struct pit_error *error);
 
 /* Makes the replicator; bells: the matchers'. */
 int pit_pipeline_make_replicator(struct pit_pipeline *pipeline, struct pit_bell *const *bells, uint32_t bells_count,

@@ -22,6 +22,7 @@ struct recovery {
     struct pit_pipeline *pipeline;
     uint64_t begun_ns;
     struct pit_snapshot_header from; /* the snapshot begun with; sequence 0 = none */
+    struct pit_result progress;      /* of the command that is applied */
     bool given_up;
 };
 
@@ -65,7 +66,7 @@ static uint32_t on_assign(void *context, uint32_t symbol)
 static bool on_event(void *context, const struct pit_command *command, const struct pit_event *event)
 {
     struct recovery *recovery = context;
-    (void)command;
+    pit_results_add(recovery->pipeline->results, &recovery->progress, event, command->sequence);
     if (event->kind == PIT_EVENT_TRADE && event->symbol < PIT_SYMBOLS_MAX) {
         struct pit_publisher_past *past = &recovery->pipeline->past[event->symbol];
         past->trades++;
@@ -136,7 +137,8 @@ static int load(struct recovery *recovery, uint64_t sequence, struct pit_error *
                                                .assign_context = recovery,
                                                .room = room,
                                                .room_context = recovery,
-                                               .past = past};
+                                               .past = past,
+                                               .results = pipeline->results};
     int code = pit_snapshot_load(pipeline->disk, pipeline->config.directory, sequence, &target, &recovery->from, error);
     for (uint32_t symbol = 0; symbol < PIT_SYMBOLS_MAX; symbol++)
         pipeline->past[symbol] = (struct pit_publisher_past){.trades = past[symbol].trades,
@@ -151,6 +153,8 @@ static int renew(struct recovery *recovery, struct pit_error *error)
 {
     struct pit_pipeline *pipeline = recovery->pipeline;
     recovery->from = (struct pit_snapshot_header){0};
+    recovery->progress = (struct pit_result){0};
+    pit_results_clear(pipeline->results);
     pipeline->definitions_count = 0;
     memset(pipeline->past, 0, PIT_SYMBOLS_MAX * sizeof *pipeline->past);
     for (uint32_t k = 0; k < pipeline->config.matchers; k++) {
@@ -202,6 +206,7 @@ static int replay_tail(struct recovery *recovery, struct pit_replay_result *resu
         .from = recovery->from.sequence,
         .from_command = recovery->from.command,
         .from_block = recovery->from.block,
+        .from_time_ns = recovery->from.time_ns,
         .verify = recovery->from.sequence != 0,
         .event = on_event,
         .event_context = recovery,
@@ -369,9 +374,7 @@ static void tell(const struct pit_pipeline *pipeline)
 {
     const struct pit_pipeline_recovered *recovered = &pipeline->recovered;
     const char *directory = pipeline->config.directory;
-    if (pit_pipeline_clustered(pipeline))
-        return;
-    if (pipeline->end.segments == 0) {
+    if (pipeline->end.segments == 0 || (pit_pipeline_clustered(pipeline) && pipeline->end.sequence == 0)) {
         pit_pipeline_say(pipeline, "journal: a new one in %s", directory);
         return;
     }
@@ -406,24 +409,33 @@ static int name_configured(struct pit_pipeline *pipeline)
     return 0;
 }
 
+/* What is there goes into the markets. Nothing is changed but what a node of a cluster has to put in its place. */
+static int read_past(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    bool clustered = pit_pipeline_clustered(pipeline);
+    int code = clustered ? pit_pipeline_install(pipeline, error) : 0;
+    if (code == 0)
+        code = pit_pipeline_check_directory(pipeline, error);
+    if (code == 0)
+        code = pit_results_create(&pipeline->results, 0, error);
+    if (code == 0)
+        code = pit_pipeline_markets(pipeline, error);
+    if (code == 0)
+        code = replay(pipeline, error);
+    if (code == 0 && clustered)
+        code = pit_pipeline_open_log(pipeline, error);
+    return code == -EBADMSG && clustered ? pit_pipeline_set_log_aside(pipeline, error) : code;
+}
+
 static int recover(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     pipeline->past = calloc(PIT_SYMBOLS_MAX, sizeof *pipeline->past);
     if (!pipeline->past || name_configured(pipeline) != 0)
         return pit_error_set(error, -ENOMEM, "no memory for recovery");
-    bool clustered = pit_pipeline_clustered(pipeline);
-    int code = pit_pipeline_check_directory(pipeline, error);
-    if (code)
-        return code;
-    if (clustered)
-        code = pit_pipeline_open_log(pipeline, error); /* which takes the lock */
-    else
-        code = pipeline->lock = pit_journal_lock(pipeline->disk, pipeline->config.directory, error);
-    if (code < 0)
-        return code;
-    code = pit_pipeline_markets(pipeline, error);
-    if (code == 0 && !clustered) /* the engine has the whole log in memory, and gives all of it again */
-        code = replay(pipeline, error);
+    pipeline->lock = pit_journal_lock(pipeline->disk, pipeline->config.directory, error);
+    if (pipeline->lock < 0)
+        return pipeline->lock;
+    int code = read_past(pipeline, error);
     if (code == 0)
         code = collect_definitions(pipeline, error);
     if (code)

@@ -10,6 +10,7 @@
 #define RECONNECT_MS 50u
 #define PROVE_MS 2000u
 #define STALL_MS 2000u
+#define QUIET_NS UINT64_C(100000000) /* without an entry: what is committed is written */
 #define QUEUE_BYTES (UINT64_C(16) << 20)
 #define UNANSWERED_BYTES ((uint64_t)PIT_REPLICATOR_FLIGHT * PIT_REPLICATOR_BATCH_BYTES)
 
@@ -57,6 +58,8 @@ static void received(void *argument, uint32_t from, const void *bytes, size_t co
         pit_consensus_receive(replicator->consensus, from, body, body_bytes);
     else if (head.kind == PIT_NODE_MESSAGE_DIGEST)
         pit_replicator_hear_digest(replicator, from, body, body_bytes);
+    else if (head.kind >= PIT_TRANSFER_OFFER && head.kind <= PIT_TRANSFER_REFUSED)
+        pit_transfer_receive(replicator->transfer, from, bytes, count);
 }
 
 /* What operators ask. */
@@ -78,9 +81,7 @@ static int answer_transfer(void *context, uint32_t node, struct pit_error *error
 static int answer_snapshot(void *context, bool begin, uint64_t *newest, struct pit_error *error)
 {
     const struct pit_replicator_config *config = &((struct pit_replicator *)context)->config;
-    if (config->snapshot)
-        return config->snapshot(config->snapshot_context, begin, newest, error);
-    return pit_error_set(error, -ENOTSUP, "this node writes no snapshots: its configuration has none (snapshots:)");
+    return config->snapshot(config->snapshot_context, begin, newest, error);
 }
 
 static void prepare_operators(struct pit_replicator *replicator)
@@ -144,6 +145,7 @@ static void show(struct pit_replicator *replicator, const struct pit_consensus_s
     struct pit_cluster_figures figures = {
         .role = (enum pit_cluster_role)state->role,
         .ready = replicator->part == PIT_REPLICATOR_LEADS,
+        .rejoining = state->rejoining,
         .node = replicator->node,
         .nodes = replicator->nodes,
         .leader = state->leader,
@@ -162,6 +164,7 @@ static void show(struct pit_replicator *replicator, const struct pit_consensus_s
     for (uint32_t node = 1; node <= replicator->nodes; node++) {
         figures.peers[node].reached = node != replicator->node && pit_peers_reaches(replicator->peers, node);
         figures.peers[node].heard_ns = replicator->heard_ns[node];
+        figures.peers[node].matched = state->matched[node];
     }
     uint64_t words[sizeof figures / sizeof(uint64_t)];
     memcpy(words, &figures, sizeof figures);
@@ -198,6 +201,20 @@ static uint32_t finish(struct pit_replicator *replicator)
     return 1;
 }
 
+/* What is committed is written with what comes next. When nothing comes, it is written after a while, so that those who
+ * read the log, and the next start, know. */
+static void learn_committed(struct pit_replicator *replicator, uint64_t committed)
+{
+    pit_log_committed(replicator->config.log, committed);
+    if (committed != replicator->committed) {
+        replicator->committed = committed;
+        replicator->committed_ns = replicator->now_ns;
+        replicator->committed_told = false;
+    } else if (!replicator->committed_told && replicator->now_ns - replicator->committed_ns >= QUIET_NS) {
+        replicator->committed_told = pit_log_tell_committed(replicator->config.log);
+    }
+}
+
 /* Hears the others and the disk, and goes on. */
 static uint32_t take_part(struct pit_replicator *replicator)
 {
@@ -214,8 +231,9 @@ static uint32_t take_part(struct pit_replicator *replicator)
         return 1;
     struct pit_consensus_state state = pit_consensus_state(replicator->consensus);
     pit_peers_term(replicator->peers, state.term);
-    pit_log_committed(replicator->config.log, state.committed);
+    learn_committed(replicator, state.committed);
     done += follow(replicator, &state);
+    done += pit_replicator_work_transfer(replicator, &state);
     return done + pit_replicator_take(replicator);
 }
 
@@ -248,9 +266,27 @@ static void park(void *state, uint64_t timeout_ns)
     pit_peers_park(replicator->peers, timeout_ns);
 }
 
+static int watch(void *state, int handle)
+{
+    struct pit_replicator *replicator = state;
+    return pit_peers_watch(replicator->peers, handle);
+}
+
+static int handle(void *state)
+{
+    struct pit_replicator *replicator = state;
+    return pit_peers_poller(replicator->peers);
+}
+
 struct pit_agent pit_replicator_agent(struct pit_replicator *replicator)
 {
-    return (struct pit_agent){.name = "replicator", .state = replicator, .do_work = do_work, .park = park};
+    return (struct pit_agent){.name = "replicator",
+                              .state = replicator,
+                              .do_work = do_work,
+                              .park = park,
+                              .watch = watch,
+                              .handle = handle,
+                              .wakes = true};
 }
 
 /* Opening. */
@@ -306,6 +342,7 @@ static int open_engine(struct pit_replicator *replicator, const struct pit_clust
         .node = cluster->node,
         .nodes = cluster->nodes,
         .begin = cluster->begin,
+        .rejoin = cluster->rejoin,
         .election_ms = cluster->election_ms ? cluster->election_ms : PIT_CLUSTER_ELECTION_MS,
         .heartbeat_ms = cluster->heartbeat_ms ? cluster->heartbeat_ms : PIT_CLUSTER_HEARTBEAT_MS,
         .flight_bytes = PIT_CONSENSUS_FLIGHT_BYTES_MAX,
@@ -403,6 +440,8 @@ int pit_replicator_create(struct pit_replicator **created, const struct pit_repl
         code = open_peers(replicator, config->cluster, error);
     }
     if (code == 0)
+        code = pit_replicator_open_transfer(replicator, error);
+    if (code == 0)
         code = open_engine(replicator, config->cluster, error);
     if (code) {
         pit_replicator_destroy(replicator);
@@ -422,6 +461,7 @@ void pit_replicator_destroy(struct pit_replicator *replicator)
         pit_consensus_close(replicator->consensus);
     if (replicator->peers)
         pit_peers_close(replicator->peers);
+    pit_transfer_close(replicator->transfer);
     free(replicator->backlog);
     free(replicator->batch);
     free(replicator->defined);

@@ -4,7 +4,7 @@
  *   gateway ══ intake ring ══▶ replicator ══ input ring ══▶ matchers      digest rings ══▶ replicator
  *                                │   ▲ ▲
  *                                ▼   │ └── other nodes (stages/peers.h)
- *                               log ─┘ journal-disk, journal-next
+ *                               log ─┘ journal-disk, journal-next, journal-past
  *
  * Reads:    the intake ring (struct pit_command; its only reader), one digest ring per matcher (their only reader).
  * Writes:   the input ring (its only writer), config.durable (the last sequence in it: the matchers' barriers watch
@@ -42,6 +42,7 @@
 #include "stages/cluster.h"
 #include "stages/links.h"
 #include "stages/operators.h"
+#include "stages/transfer.h"
 #include "wire/network.h"
 
 #define PIT_REPLICATOR_BATCH_BYTES (64u << 10)
@@ -54,6 +55,7 @@
 struct pit_replicator_config {
     const struct pit_cluster_config *cluster; /* must live until create returns */
     struct pit_log *log;                      /* open, nothing added; closed by its owner after destroy */
+    const char *directory;                    /* of the log; must live as long as the replicator */
     const struct pit_network *network;
     const struct pit_clock *clock;
     const struct pit_disk *disk;                 /* for randomness */
@@ -66,6 +68,9 @@ struct pit_replicator_config {
     struct pit_ring *const *digests;             /* one ring per matcher */
     uint32_t matchers;                           /* 1 .. PIT_REPLICATOR_MATCHERS_MAX */
     const struct pit_control *control;           /* the phase */
+    struct pit_bell *bell;                       /* its own */
+    struct pit_sequence *transfer_hold;          /* block from which on the journal stays for another node, 0 = none */
+    struct pit_bell *transfer_bell;              /* of pit_replicator_transfer's disk agent */
     struct pit_bell *const *bells;               /* rung when durable has moved */
     uint32_t bells_count;                        /* at most PIT_REPLICATOR_BELLS_MAX */
     const struct pit_symbol_definition *symbols; /* of the configuration, by id; copied */
@@ -73,8 +78,7 @@ struct pit_replicator_config {
     const struct pit_command *startup; /* SYMBOL commands: what of symbols the log did not have at sequence */
     uint32_t startup_count;
     const char *name; /* of the pipeline, for operators; must live until destroy */
-    int (*snapshot)(void *context, bool begin, uint64_t *newest, struct pit_error *error); /* as pit_operator_handler;
-                                                                                              NULL: there are none */
+    int (*snapshot)(void *context, bool begin, uint64_t *newest, struct pit_error *error); /* as pit_operator_handler */
     void *snapshot_context;
     uint64_t sequence; /* of the last command that recovery has applied */
     uint64_t time_ns;  /* its time */
@@ -103,6 +107,9 @@ int pit_replicator_create(struct pit_replicator **replicator, const struct pit_r
 /* "replicator" */
 struct pit_agent pit_replicator_agent(struct pit_replicator *replicator);
 
+/* Snapshots from and to other nodes: for its disk agent, its warnings and figures. */
+struct pit_transfer *pit_replicator_transfer(const struct pit_replicator *replicator);
+
 /* Ends it where it stands. */
 void pit_replicator_destroy(struct pit_replicator *replicator);
 
@@ -119,7 +126,8 @@ bool pit_replicator_finished(const struct pit_replicator *replicator, uint64_t *
 /* After that: the matchers' final digest has come, and nothing waits to be written. */
 bool pit_replicator_drained(const struct pit_replicator *replicator);
 
-/* True once it has failed for good; error (may be NULL) says what happened and what to do. */
+/* True once it has failed for good; error (may be NULL) says what happened and what to do. -ESTALE: nothing is wrong: a
+ * snapshot of another node is there (replay/install.h), and the node is to begin anew with it. */
 bool pit_replicator_failed(const struct pit_replicator *replicator, struct pit_error *error);
 
 #endif

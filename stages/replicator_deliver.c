@@ -45,7 +45,8 @@ static void keep(struct pit_replicator *replicator, const uint8_t *bytes, size_t
             pit_replicator_fail(replicator, -ENOMEM, "no memory for %zu bytes of committed commands", room);
             return;
         }
-        memmove(backlog, replicator->backlog + replicator->backlog_first, waiting);
+        if (waiting > 0)
+            memmove(backlog, replicator->backlog + replicator->backlog_first, waiting);
         if (backlog != replicator->backlog)
             free(replicator->backlog);
         replicator->backlog = backlog;

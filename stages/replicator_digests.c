@@ -98,9 +98,22 @@ static void tell(struct pit_replicator *replicator, const struct pit_node_digest
             links.send(links.context, node, pieces, 2, sizeof head + sizeof *digest); /* if lost, the next one tells */
 }
 
+/* Writes the digest that was added up last into the log. False: not now. */
+static bool keep(struct pit_replicator *replicator)
+{
+    const struct pit_replicator_sum *sum = &replicator->sum;
+    if (replicator->summed && !pit_log_append_digest(replicator->config.log, sum->sequence, &sum->digest, sum->full))
+        return false;
+    replicator->final_digest |= replicator->summed && sum->full;
+    replicator->summed = false;
+    return true;
+}
+
 /* When every matcher has handed over its digest for a command, adds them up. False: not yet. */
 static bool add(struct pit_replicator *replicator)
 {
+    if (!keep(replicator))
+        return false;
     const struct pit_digest_note *first = NULL;
     struct pit_digest whole = {0};
     for (uint32_t i = 0; i < replicator->config.matchers; i++) {
@@ -111,20 +124,28 @@ static bool add(struct pit_replicator *replicator)
         const struct pit_digest part = {note->events, note->events_count, note->state, note->orders};
         pit_digest_add(&whole, &part);
         first = first ? first : note;
-        PIT_CHECK(first->command == note->command && first->full == note->full);
+        if (first->command != note->command || first->full != note->full) {
+            pit_replicator_fail(
+                replicator, -EPROTO,
+                "matcher 0 hands over its digest for command %llu, matcher %u for command %llu. This is "
+                "a fault in pitline: please report it",
+                (unsigned long long)first->command, i, (unsigned long long)note->command);
+            return false;
+        }
     }
     struct pit_node_digest digest = {
         .sequence = first->command, .events = whole.events, .events_count = whole.events_count};
     bool full = first->full != 0;
+    replicator->sum = (struct pit_replicator_sum){.sequence = first->command, .digest = whole, .full = full};
+    replicator->summed = true;
     for (uint32_t i = 0; i < replicator->config.matchers; i++)
         pit_ring_release(&replicator->digests[i], 1);
     pit_replicator_count(&replicator->counters.digests, 1);
-    if (full) {
-        replicator->final_digest = true;
+    if (full)
         return true;
-    }
     *place(replicator->own, digest.sequence) = digest;
     replicator->newest = digest;
+    pit_replicator_count(&replicator->counters.compared, agree_with(replicator, &digest));
     tell(replicator, &digest);
     compare(replicator, digest.sequence);
     return true;

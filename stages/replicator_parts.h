@@ -3,6 +3,7 @@
  *   replicator.c          the agent: links, engine, epochs, figures; create and destroy
  *   replicator_propose.c  from the intake ring to proposals
  *   replicator_deliver.c  from committed entries to the input ring
+ *   replicator_transfer.c snapshots to and from other nodes
  *   replicator_digests.c  the matchers' digests: added up, told to the others, compared
  */
 #ifndef PIT_STAGES_REPLICATOR_PARTS_H
@@ -18,6 +19,13 @@
 
 enum pit_replicator_part { PIT_REPLICATOR_FOLLOWS = 0, PIT_REPLICATOR_DEFINES, PIT_REPLICATOR_LEADS };
 
+/* What all matchers of this node together have come to. */
+struct pit_replicator_sum {
+    uint64_t sequence;
+    struct pit_digest digest;
+    bool full;
+};
+
 struct pit_replicator {
     struct pit_replicator_config config; /* without cluster, digests, bells, symbols and startup */
     uint32_t node, nodes;
@@ -27,6 +35,7 @@ struct pit_replicator {
     struct pit_peers *peers;
     struct pit_consensus *consensus;
     struct pit_operators operators;
+    struct pit_transfer *transfer;
     struct pit_clock clock;
     bool stopped;
     struct pit_error error; /* before the word failed */
@@ -57,9 +66,13 @@ struct pit_replicator {
     struct pit_node_digest theirs[PIT_CONSENSUS_NODES_MAX + 1][PIT_REPLICATOR_DIGESTS]; /* as they have told */
     struct pit_node_digest newest;                                                      /* of its own */
     uint64_t doubt_sequence, doubt_ns; /* where it differs from its leader, found then; 0 = nowhere */
-    bool final_digest;                 /* the digest of the end has been added up */
+    struct pit_replicator_sum sum;     /* of the matchers' digests */
+    bool summed;                       /* it has to be written into the log */
+    bool final_digest;                 /* that of the end has been */
 
-    uint64_t now_ns; /* monotonic, of this turn */
+    uint64_t now_ns;                  /* monotonic, of this turn */
+    uint64_t committed, committed_ns; /* index; when that was learned */
+    bool committed_told;              /* to those who read the log */
     uint64_t heard_ns[PIT_CONSENSUS_NODES_MAX + 1];
     struct pit_replicator_counters counters;
     /* Answers for other threads. */
@@ -106,6 +119,13 @@ static inline size_t pit_replicator_backlog(const struct pit_replicator *replica
 {
     return replicator->backlog_end - replicator->backlog_first;
 }
+
+/* ---- replicator_transfer.c ---- */
+
+int pit_replicator_open_transfer(struct pit_replicator *replicator, struct pit_error *error);
+
+/* Offers, asks, sends. Returns how much there was to do. */
+uint32_t pit_replicator_work_transfer(struct pit_replicator *replicator, const struct pit_consensus_state *state);
 
 /* ---- replicator_digests.c ---- */
 

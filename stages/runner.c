@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -20,6 +21,7 @@
 #define TIMER_SLACK_NS 1000u /* the kernel's own is 50 us, as long as a disk write */
 #define POLL_NS 200000u      /* the controller's, while threads start and end */
 #define NOTES_MAX 3u
+#define WAKING_SPINS 4u /* idle turns before a thread sleeps that is woken well */
 
 enum thread_state { THREAD_STARTING = 0, THREAD_READY = 1, THREAD_FAILED = 2, THREAD_ENDED = 3 };
 enum go { GO_WAIT = 0, GO_RUN = 1, GO_BACK = 2 };
@@ -46,6 +48,7 @@ struct thread {
     struct pit_runner *runner;
     const struct pit_topology_thread *plan;
     struct pit_bell *bell;
+    int wake; /* eventfd that the bell writes to while the thread is parked; -1 = none */
     pthread_t handle;
     bool started;
     bool joined;
@@ -88,6 +91,7 @@ int pit_runner_create(struct pit_runner **created, const struct pit_topology *to
         thread->runner = runner;
         thread->plan = &runner->topology.threads[t];
         thread->bell = pit_bell_create(runner->bells[t]);
+        thread->wake = -1;
         for (uint32_t i = 0; i < thread->plan->agents_count; i++)
             runner->agents[thread->plan->agents[i]].thread = t;
     }
@@ -229,12 +233,36 @@ static const struct pit_agent *parking_agent(const struct thread *thread)
     return NULL;
 }
 
+static bool wakes(const struct thread *thread)
+{
+    for (uint32_t i = 0; i < thread->plan->agents_count; i++)
+        if (thread->runner->agents[thread->plan->agents[i]].agent.wakes)
+            return true;
+    return false;
+}
+
+/* Sleeps in an agent's park. */
+static void park(struct thread *thread, const struct pit_agent *parking, struct pit_wait *wait, uint64_t park_ns)
+{
+    count(&thread->counters.sleeps);
+    if (thread->wake < 0) {
+        parking->park(parking->state, park_ns);
+    } else if (pit_wait_doze(wait)) {
+        parking->park(parking->state, PARK_NS_MAX);
+        pit_wait_wake(wait);
+    }
+}
+
 static void work(struct thread *thread)
 {
     const struct pit_agent *parking = parking_agent(thread);
     uint64_t park_ns = PARK_NS_MIN;
     struct pit_wait wait;
     pit_wait_init(&wait, thread->plan->wait, thread->bell);
+    if (wakes(thread)) {
+        wait.spins = WAKING_SPINS;
+        wait.yields = 0;
+    }
     while (pit_control_phase(thread->runner->control) != PIT_PHASE_STOP) {
         pit_wait_listen(&wait);
         count(&thread->counters.turns);
@@ -243,8 +271,7 @@ static void work(struct thread *thread)
             pit_wait_reset(&wait);
             park_ns = PARK_NS_MIN;
         } else if (parking && pit_wait_would_sleep(&wait)) {
-            count(&thread->counters.sleeps);
-            parking->park(parking->state, park_ns);
+            park(thread, parking, &wait, park_ns);
             park_ns = park_ns * 2 > PARK_NS_MAX ? PARK_NS_MAX : park_ns * 2;
         } else if (pit_wait_idle(&wait)) {
             count(&thread->counters.sleeps);
@@ -263,12 +290,37 @@ static uint32_t init_agents(struct thread *thread)
     return thread->plan->agents_count;
 }
 
+/* Where an agent wants to be woken: whatever the thread sleeps on is what all its agents would sleep on, and the bell.
+ * What the machine refuses, it does without. */
+static void prepare_wake(struct thread *thread)
+{
+    const struct pit_agent *parking = parking_agent(thread);
+    if (!wakes(thread) || !parking || !parking->watch || thread->plan->wait != PIT_WAIT_SLEEP)
+        return;
+    thread->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (thread->wake < 0 || parking->watch(parking->state, thread->wake) < 0) {
+        note(thread, "thread '%s' cannot be woken out of its sleep by others: it looks for itself", thread->plan->name);
+        if (thread->wake >= 0)
+            close(thread->wake);
+        thread->wake = -1;
+        return;
+    }
+    for (uint32_t i = 0; i < thread->plan->agents_count; i++) {
+        const struct pit_agent *agent = &thread->runner->agents[thread->plan->agents[i]].agent;
+        if (agent != parking && agent->handle)
+            parking->watch(parking->state, agent->handle(agent->state));
+    }
+    pit_bell_attach(thread->bell, thread->wake);
+}
+
 static void *thread_main(void *argument)
 {
     struct thread *thread = argument;
     dress(thread);
     uint32_t ready = init_agents(thread);
     bool all = ready == thread->plan->agents_count;
+    if (all)
+        prepare_wake(thread);
     pit_sequence_store(&thread->state, all ? THREAD_READY : THREAD_FAILED);
     uint64_t go;
     while ((go = pit_sequence_load(&thread->runner->go)) == GO_WAIT)
@@ -361,5 +413,8 @@ const struct pit_runner_counters *pit_runner_counters(const struct pit_runner *r
 
 void pit_runner_destroy(struct pit_runner *runner)
 {
+    for (uint32_t t = 0; runner && t < runner->topology.threads_count; t++)
+        if (runner->threads[t].wake >= 0)
+            close(runner->threads[t].wake);
     free(runner);
 }

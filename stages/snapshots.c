@@ -26,6 +26,7 @@ struct pit_snapshots {
     struct pit_arena *arena;
     struct pit_market *market;
     struct pit_snapshot_past *past;
+    struct pit_results *results;
     struct pit_follower *follower;
     uint8_t journal_id[16];
     uint64_t applied;
@@ -132,10 +133,12 @@ static void drop_replica(struct pit_snapshots *snapshots)
 {
     pit_follower_close(snapshots->follower);
     pit_arena_destroy(snapshots->arena);
+    pit_results_destroy(snapshots->results);
     free(snapshots->past);
     snapshots->follower = NULL;
     snapshots->arena = NULL;
     snapshots->past = NULL;
+    snapshots->results = NULL;
     snapshots->goal = snapshots->until = snapshots->applied = 0;
 }
 
@@ -166,7 +169,8 @@ static int make_books(struct pit_snapshots *snapshots, struct pit_error *error)
         return pit_error_set(error, code, "no random numbers: %s", strerror(-code));
     pit_market_keep_secret(snapshots->market, secret);
     snapshots->past = calloc(PIT_SYMBOLS_MAX, sizeof *snapshots->past);
-    return snapshots->past ? 0 : pit_error_set(error, -ENOMEM, "no memory for %u symbols", PIT_SYMBOLS_MAX);
+    return snapshots->past ? pit_results_create(&snapshots->results, 0, error)
+                           : pit_error_set(error, -ENOMEM, "no memory for %u symbols", PIT_SYMBOLS_MAX);
 }
 
 static size_t room(void *context)
@@ -193,7 +197,8 @@ static int load(struct pit_snapshots *snapshots, uint64_t at_most, struct pit_sn
                                                .markets_count = 1,
                                                .room = room,
                                                .room_context = snapshots,
-                                               .past = snapshots->past};
+                                               .past = snapshots->past,
+                                               .results = snapshots->results};
     return pit_snapshot_load(disk, directory, from->sequence, &target, from, error);
 }
 
@@ -209,7 +214,8 @@ static int begin_replica(struct pit_snapshots *snapshots, struct pit_error *erro
         code = load(snapshots, snapshots->last, &from, error);
     if (code == 0)
         code = pit_follower_open(&snapshots->follower, &snapshots->disk.disk, directory, snapshots->market,
-                                 snapshots->past, from.sequence ? &from : NULL, snapshots->config.direct, error);
+                                 snapshots->past, snapshots->results, from.sequence ? &from : NULL,
+                                 snapshots->config.direct, error);
     if (code)
         return code;
     snapshots->applied = from.sequence;
@@ -262,13 +268,21 @@ static int find_old(struct pit_snapshots *snapshots, uint64_t oldest, struct pit
     return 0;
 }
 
+/* What another node is going to need is not removed. */
+static uint64_t not_held(const struct pit_snapshots *snapshots)
+{
+    const uint64_t hold = snapshots->config.hold ? pit_sequence_load(snapshots->config.hold) : 0;
+    const bool removes = snapshots->config.plan.old_segments == PIT_OLD_SEGMENTS_REMOVE;
+    return removes && hold && hold < snapshots->old ? hold : snapshots->old;
+}
+
 /* Compresses or removes one of them. */
 static void retire_segment(struct pit_snapshots *snapshots)
 {
     struct pit_error error = {0};
     snapshots->unhurried = true;
     const int code = pit_retention_step(&snapshots->disk.disk, snapshots->config.directory,
-                                        snapshots->config.plan.old_segments, snapshots->old, &error);
+                                        snapshots->config.plan.old_segments, not_held(snapshots), &error);
     snapshots->unhurried = false;
     if (code == 1)
         set(&snapshots->figures.segments, snapshots->figures.segments + 1);
@@ -301,7 +315,8 @@ static void write_snapshot(struct pit_snapshots *snapshots)
     snapshots->last = snapshots->applied;
     pit_follower_position(snapshots->follower, &header);
     memcpy(header.journal_id, snapshots->journal_id, sizeof header.journal_id);
-    int code = pit_snapshot_write(disk, directory, &snapshots->market, 1, snapshots->past, &header, &error);
+    int code = pit_snapshot_write(disk, directory, &snapshots->market, 1, snapshots->past, snapshots->results, &header,
+                                  &error);
     snapshots->last_ns = now_ns(snapshots);
     if (code == 0) {
         uint64_t oldest, removed;

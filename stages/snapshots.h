@@ -46,9 +46,11 @@ struct pit_snapshots_config {
     const char *directory; /* of the journal, which is open for writing; valid as long as the agent */
     const struct pit_sequence *durable;
     const struct pit_control *control;
-    bool direct;            /* the journal is written past the kernel's cache */
-    uint64_t begun_with;    /* sequence of the snapshot that the pipeline began with; 0 = none */
-    uint64_t begun_with_ns; /* when that was made, UTC */
+    const struct pit_sequence *hold; /* the segment with this block and those after it are not removed; 0: there is
+                                        none. NULL: likewise */
+    bool direct;                     /* the journal is written past the kernel's cache */
+    uint64_t begun_with;             /* sequence of the snapshot that the pipeline began with; 0 = none */
+    uint64_t begun_with_ns;          /* when that was made, UTC */
     struct pit_snapshots_plan plan;
 };
 

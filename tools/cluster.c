@@ -119,19 +119,19 @@ static int leader(struct tool *tool)
     return DONE;
 }
 
-static int connect_to(struct tool *tool, uint32_t node, struct pit_operator **operator, struct pit_error * error)
+static int connect_to(struct tool *tool, uint32_t node, struct pit_operator **link, struct pit_error *error)
 {
-    return pit_operator_connect(operator, tool->cluster, node, tool->arguments.timeout_ms, error);
+    return pit_operator_connect(link, tool->cluster, node, tool->arguments.timeout_ms, error);
 }
 
 static int ask_to_transfer(struct tool *tool, struct pit_error *error)
 {
-    struct pit_operator *operator;
-    int code = connect_to(tool, tool->view.leader, &operator, error);
+    struct pit_operator *link;
+    int code = connect_to(tool, tool->view.leader, &link, error);
     if (code)
         return code;
-    code = pit_operator_transfer(operator, tool->arguments.target, error);
-    pit_operator_close(operator);
+    code = pit_operator_transfer(link, tool->arguments.target, error);
+    pit_operator_close(link);
     return code;
 }
 
@@ -162,24 +162,25 @@ static int transfer(struct tool *tool)
 }
 
 /* Until there is a snapshot of at least what the node had done when it was asked. */
-static int await_snapshot(struct tool *tool, struct pit_operator *operator, struct pit_error * error)
+static int await_snapshot(struct tool *tool, struct pit_operator *link, struct pit_error *error)
 {
     struct pit_operator_status status;
     uint64_t newest = 0;
-    int code = pit_operator_status(operator, & status, error);
+    int code = pit_operator_status(link, &status, error);
     if (code == 0 && status.sequence == 0)
         return pit_error_set(error, -ENODATA, "node %u has no command yet", status.node);
     if (code == 0)
-        code = pit_operator_snapshot(operator, false, &newest, error);
-    if (code == 0 && newest < status.sequence)
-        code = pit_operator_snapshot(operator, true, &newest, error);
+        code = pit_operator_snapshot(link, false, &newest, error);
+    bool begin = true; /* again whenever one was written that was under way already */
     while (code == 0 && newest < status.sequence) {
-        if (!again(tool))
+        uint64_t before = newest;
+        code = pit_operator_snapshot(link, begin, &newest, error);
+        begin = newest != before;
+        if (code == 0 && newest < status.sequence && !again(tool))
             return pit_error_set(error, -ETIMEDOUT,
                                  "node %u has no snapshot of sequence %" PRIu64 " after %" PRIu64
                                  " s; the newest is of sequence %" PRIu64,
                                  status.node, status.sequence, tool->arguments.wait_seconds, newest);
-        code = pit_operator_snapshot(operator, false, &newest, error);
     }
     if (code == 0)
         printf("node %u has a snapshot of sequence %" PRIu64 "\n", status.node, newest);
@@ -189,12 +190,12 @@ static int await_snapshot(struct tool *tool, struct pit_operator *operator, stru
 static int snapshot(struct tool *tool)
 {
     struct pit_error error = {0};
-    struct pit_operator *operator;
+    struct pit_operator *link;
     uint32_t node = tool->arguments.node ? tool->arguments.node : tool->cluster->node;
-    int code = connect_to(tool, node, &operator, & error);
+    int code = connect_to(tool, node, &link, &error);
     if (code == 0) {
-        code = await_snapshot(tool, operator, & error);
-        pit_operator_close(operator);
+        code = await_snapshot(tool, link, &error);
+        pit_operator_close(link);
     }
     return code ? complain(tool, &error, NOT_DONE) : DONE;
 }

@@ -142,6 +142,7 @@ static bool describe(struct pit_json *json, const struct pit_cluster_view *view,
     static const char *const roles[] = {"unknown", "follower", "candidate", "leader", "stopped"};
     pit_json_text(json, "role", roles[status->role <= PIT_CLUSTER_STOPPED ? status->role : 0]);
     pit_json_bool(json, "ready", status->ready);
+    pit_json_bool(json, "rejoining", status->rejoining);
     pit_json_unsigned(json, "leader", status->leader);
     pit_json_unsigned(json, "term", status->term);
     pit_json_unsigned(json, "last", status->last);

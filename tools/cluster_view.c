@@ -17,12 +17,11 @@ static void *ask(void *argument)
 {
     struct asker *asker = argument;
     struct pit_cluster_answer *answer = asker->answer;
-    struct pit_operator *operator;
-    if (pit_operator_connect(&operator, asker->asking->cluster, asker->node, asker->asking->timeout_ms,
-                             &answer->error) < 0)
+    struct pit_operator *link;
+    if (pit_operator_connect(&link, asker->asking->cluster, asker->node, asker->asking->timeout_ms, &answer->error) < 0)
         return NULL;
-    answer->reached = pit_operator_status(operator, & answer->status, &answer->error) == 0;
-    pit_operator_close(operator);
+    answer->reached = pit_operator_status(link, &answer->status, &answer->error) == 0;
+    pit_operator_close(link);
     return NULL;
 }
 
@@ -77,7 +76,7 @@ static uint32_t differs_from(const struct pit_cluster_view *view, uint32_t node)
 static bool good(const struct pit_cluster_view *view, uint32_t node, uint64_t behind_max)
 {
     const struct pit_cluster_answer *answer = &view->of[node];
-    if (!answer->reached || answer->behind > behind_max || answer->differs_from)
+    if (!answer->reached || answer->behind > behind_max || answer->differs_from || answer->status.rejoining)
         return false;
     if (node == view->leader)
         return true;
@@ -110,7 +109,7 @@ const char *pit_cluster_role_name(const struct pit_operator_status *status)
 {
     switch (status->role) {
     case PIT_CLUSTER_FOLLOWER:
-        return "follower";
+        return status->rejoining ? "follower, rejoins" : "follower";
     case PIT_CLUSTER_CANDIDATE:
         return "candidate";
     case PIT_CLUSTER_LEADER:

@@ -41,7 +41,8 @@ void pit_cluster_view_take(struct pit_cluster_view *view, const struct pit_clust
 /* What the answers come to; called by take. */
 void pit_cluster_view_judge(struct pit_cluster_view *view, uint64_t behind_max);
 
-/* "follower"; the leader that is not ready yet is "leader, not ready". */
+/* "follower"; one that does not count yet is "follower, rejoins", a leader that is not ready yet "leader, not ready".
+ */
 const char *pit_cluster_role_name(const struct pit_operator_status *status);
 
 /* A table and what is not as it should be, for people; or one JSON object. name: of the cluster. (cluster_print.c) */

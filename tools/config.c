@@ -359,9 +359,9 @@ int pit_config_build(struct pit_config *config, const struct pit_config_text *te
                      struct pit_error *error)
 {
     static int (*const steps[])(struct pit_config_build *) = {
-        build_name,           build_rest,         pit_config_accounts, build_addresses, pit_config_symbols,
-        build_rings,          build_journal,      build_market_data,   build_limits,    check_outbox,
-        pit_config_snapshots, pit_config_threads, pit_config_cluster,  cluster_symbols,
+        build_name,           build_rest,         pit_config_accounts, build_addresses,    pit_config_symbols,
+        build_rings,          build_journal,      build_market_data,   build_limits,       check_outbox,
+        pit_config_snapshots, pit_config_cluster, cluster_symbols,     pit_config_threads,
     };
     struct pit_config_build build = {.config = config, .text = text, .file = file, .error = error};
     return take_steps(&build, steps, sizeof steps / sizeof steps[0]);

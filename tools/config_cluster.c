@@ -154,5 +154,6 @@ int pit_config_cluster(struct pit_config_build *build)
     }
     cluster->begin = text->begin;
     cluster->rejoin = text->rejoin;
+    build->config->pipeline.cluster = *cluster; /* its stages are others: pit_config_threads asks for them */
     return 0;
 }

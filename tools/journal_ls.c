@@ -10,6 +10,7 @@
 
 #include "journal/block.h"
 #include "journal/disk.h"
+#include "journal/log_view.h"
 #include "journal/reader.h"
 #include "journal/unpack.h"
 #include "tools/arguments.h"
@@ -44,14 +45,16 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "DIR",
-    .doc = "List the segments of the journal in DIR: first and last sequence, commands, times, bytes in use and of the "
-           "file, state. DIR may be in use.\v"
-           "States: open, the last segment, where the journal goes on; complete; compressed, one of those; prepared, "
-           "zeros for a segment to come; "
-           "begun, a segment whose header was being written when everything stopped; damaged. Only headers are looked "
-           "at: pitline journal verify reads everything.\n\n"
-           "Exit status: 0 the segments are listed; 1 one of them is damaged, or there are none; 2 the arguments are "
-           "wrong.",
+    .doc =
+        "List the segments of the journal in DIR: first and last sequence, commands, times, bytes in use and of the "
+        "file, state. DIR may be in use.\v"
+        "States: open, the last segment, where the journal goes on; complete; compressed, one of those; prepared, "
+        "zeros for a segment to come; "
+        "begun, a segment whose header was being written when everything stopped; damaged. Only headers are looked "
+        "at: pitline journal verify reads everything. Of the log of a cluster's node the commands that are known to be "
+        "committed are counted; the times are those of the first and last command in a segment.\n\n"
+        "Exit status: 0 the segments are listed; 1 one of them is damaged, or there are none; 2 the arguments are "
+        "wrong.",
 };
 
 enum state { STATE_OPEN, STATE_COMPLETE, STATE_COMPRESSED, STATE_PREPARED, STATE_BEGUN, STATE_DAMAGED };
@@ -69,7 +72,9 @@ struct segment {
     uint64_t first_sequence; /* of the first command here or after */
     uint64_t first_time_ns;  /* with commands: of the first and the last */
     uint64_t last_time_ns;
-    struct pit_journal_place after; /* what the next segment must begin with */
+    struct pit_journal_place after; /* what the next segment must begin with, */
+    bool log;                       /* of a cluster's node */
+    uint64_t committed;             /* then: sequence of the last command known to be, as far as the segment tells */
 };
 
 struct listing {
@@ -123,12 +128,18 @@ struct spot {
     struct pit_journal_place place;
 };
 
+/* What is known after some blocks. */
+struct known {
+    uint64_t commands;
+    uint64_t committed;
+    struct spot last; /* with commands */
+};
+
 struct walk {
+    struct known now;
     struct spot first; /* with commands */
-    struct spot last;
-    struct spot end; /* the last block of all, and the place before it */
-    uint64_t commands_before_end;
-    struct spot last_before_end;
+    struct spot end;   /* the last block of all, and what was known before it */
+    struct known before_end;
 };
 
 static void damage(struct segment *segment, const char *why)
@@ -146,10 +157,50 @@ static const char *read_spot(struct listing *listing, int file, const struct spo
     return pit_journal_block_check(listing->block, (uint64_t)got, &spot->place, last_time_ns);
 }
 
+/* Of a cluster's log: from record header to record header. *commands: does the block hold any? Negative: cannot read.
+ */
+static int walk_records(struct listing *listing, int file, const struct spot *spot, uint32_t used, struct walk *walk,
+                        bool *commands)
+{
+    struct {
+        struct pit_journal_record_header header;
+        struct pit_journal_log_anchor anchor;
+    } record;
+    *commands = false;
+    for (uint32_t at = sizeof(struct pit_journal_block_header); at < used && at < spot->bytes;
+         at += pit_journal_record_room(record.header.bytes)) {
+        memset(&record, 0, sizeof record);
+        int64_t got = listing->disk->read(listing->disk->context, file, &record, sizeof record, spot->offset + at);
+        if (got < 0)
+            return (int)got;
+        if (record.header.kind == PIT_JOURNAL_LOG_ANCHOR)
+            walk->now.committed = record.anchor.committed_sequence;
+        if (record.header.kind == PIT_JOURNAL_LOG_COMMITTED)
+            walk->now.committed = record.header.first_sequence - 1;
+        *commands |= record.header.kind == PIT_JOURNAL_LOG_ENTRY;
+        if (record.header.bytes > used)
+            break;
+    }
+    return 0;
+}
+
+/* Is it a cluster's log? By the first record. */
+static bool is_log(struct listing *listing, int file)
+{
+    struct {
+        struct pit_journal_block_header block;
+        struct pit_journal_record_header record;
+    } first = {0};
+    int64_t got = listing->disk->read(listing->disk->context, file, &first, sizeof first, PIT_JOURNAL_PAGE_BYTES);
+    return got == (int64_t)sizeof first && pit_journal_block_sort((const uint8_t *)&first) == PIT_JOURNAL_SORT_LOG;
+}
+
 /* From block header to block header, as far as they continue each other. Negative: cannot read. */
 static int walk_blocks(struct listing *listing, struct segment *segment, int file, uint64_t segment_bytes,
                        struct walk *walk)
 {
+    segment->log = is_log(listing, file);
+    segment->after.sort = segment->log ? PIT_JOURNAL_SORT_LOG : PIT_JOURNAL_SORT_COMMANDS;
     struct pit_journal_place *place = &segment->after;
     uint64_t offset = PIT_JOURNAL_PAGE_BYTES;
     for (;;) {
@@ -164,16 +215,19 @@ static int walk_blocks(struct listing *listing, struct segment *segment, int fil
             header.previous_crc != place->previous_crc)
             break;
         const struct spot spot = {.offset = offset, .bytes = bytes, .place = *place};
-        walk->commands_before_end = segment->commands;
-        walk->last_before_end = walk->last;
+        bool commands = header.commands != 0;
+        walk->before_end = walk->now;
         walk->end = spot;
-        if (header.commands) {
-            walk->last = spot;
+        walk->now.commands += header.commands;
+        int result = segment->log ? walk_records(listing, file, &spot, header.used, walk, &commands) : 0;
+        if (result < 0)
+            return result;
+        if (commands) {
+            walk->now.last = spot;
             if (walk->first.bytes == 0)
                 walk->first = spot;
         }
         segment->blocks++;
-        segment->commands += header.commands;
         place->number++;
         place->sequence += header.commands;
         place->previous_crc = header.crc;
@@ -190,12 +244,35 @@ static void drop_unfinished(struct listing *listing, struct segment *segment, in
     if (walk->end.bytes == 0 || !read_spot(listing, file, &walk->end, &time_ns))
         return;
     segment->blocks--;
-    segment->commands = walk->commands_before_end;
     segment->used = walk->end.offset;
     segment->after = walk->end.place;
-    walk->last = walk->last_before_end;
+    walk->now = walk->before_end;
     if (walk->first.offset == walk->end.offset)
         walk->first.bytes = 0;
+}
+
+/* The times of the first and the last command of a block that was checked: its records lie within it. */
+static void times_in(const uint8_t *block, uint64_t *first_ns, uint64_t *last_ns)
+{
+    const struct pit_journal_block_header *header = (const struct pit_journal_block_header *)block;
+    bool any = false;
+    for (uint32_t at = sizeof *header; at < header->used;) {
+        const struct pit_journal_record_header *record = (const struct pit_journal_record_header *)(block + at);
+        struct pit_journal_record commands = {
+            .kind = PIT_JOURNAL_COMMANDS, .payload = record + 1, .bytes = record->bytes};
+        const struct pit_command *command;
+        uint32_t in = 0;
+        at += pit_journal_record_room(record->bytes);
+        if (record->kind != PIT_JOURNAL_COMMANDS && record->kind != PIT_JOURNAL_LOG_ENTRY)
+            continue;
+        while (commands.bytes - in >= 64 && (command = pit_journal_record_command(&commands, &in))) {
+            *first_ns = any ? *first_ns : command->time_ns;
+            *last_ns = command->time_ns;
+            any = true;
+            if (in > commands.bytes)
+                break;
+        }
+    }
 }
 
 static void find_times(struct listing *listing, struct segment *segment, int file, const struct walk *walk)
@@ -203,23 +280,15 @@ static void find_times(struct listing *listing, struct segment *segment, int fil
     uint64_t time_ns = 0;
     if (walk->first.bytes == 0)
         return;
-    const char *wrong = read_spot(listing, file, &walk->last, &segment->last_time_ns);
-    if (!wrong)
+    const char *wrong = read_spot(listing, file, &walk->now.last, &time_ns);
+    if (!wrong) {
+        times_in(listing->block, &time_ns, &segment->last_time_ns);
         wrong = read_spot(listing, file, &walk->first, &time_ns);
-    if (wrong) {
+    }
+    if (wrong)
         damage(segment, wrong);
-        return;
-    }
-    uint32_t at = sizeof(struct pit_journal_block_header);
-    for (;;) { /* the block was checked: its records lie within it, and one has a command */
-        const struct pit_journal_record_header *record =
-            (const struct pit_journal_record_header *)(listing->block + at);
-        if (record->kind == PIT_JOURNAL_COMMANDS) {
-            segment->first_time_ns = ((const struct pit_command *)(record + 1))->time_ns;
-            return;
-        }
-        at += pit_journal_record_room(record->bytes);
-    }
+    else
+        times_in(listing->block, &segment->first_time_ns, &time_ns);
 }
 
 static void look_inside(struct listing *listing, struct segment *segment, int file, bool last)
@@ -260,6 +329,10 @@ static void look_inside(struct listing *listing, struct segment *segment, int fi
         segment->state = STATE_OPEN;
         drop_unfinished(listing, segment, file, &walk);
     }
+    segment->commands = walk.now.commands;
+    segment->committed = walk.now.committed;
+    if (segment->log)
+        pit_log_view_beginning(pit_disk_machine(), listing->directory, segment->number, &segment->first_sequence, NULL);
     find_times(listing, segment, file, &walk);
 }
 
@@ -303,8 +376,24 @@ static void check_order(struct listing *listing)
                    "its blocks end before the next segment's first: some are damaged, or a segment is missing");
         else if (next->state == STATE_BEGUN)
             segment->state = STATE_OPEN;
-        else if (next->state != STATE_DAMAGED && next->first_sequence != segment->after.sequence)
+        else if (next->state != STATE_DAMAGED && !next->log && next->first_sequence != segment->after.sequence)
             damage(segment, "the next segment's first sequence does not follow it");
+    }
+}
+
+/* Of a cluster's log: what is committed in each segment ends where it begins in the next. */
+static void count_committed(struct listing *listing)
+{
+    uint64_t end = 1;
+    for (uint32_t i = 0; i < listing->count; i++)
+        if (listing->segments[i].log && listing->segments[i].committed + 1 > end)
+            end = listing->segments[i].committed + 1;
+    for (uint32_t i = listing->count; i-- > 0;) {
+        struct segment *segment = &listing->segments[i];
+        if (!segment->log)
+            continue;
+        segment->commands = end > segment->first_sequence ? end - segment->first_sequence : 0;
+        end = segment->commands ? segment->first_sequence : end;
     }
 }
 
@@ -334,6 +423,7 @@ static int list(struct listing *listing)
             listing->segments[kept++] = listing->segments[i];
     listing->count = kept;
     check_order(listing);
+    count_committed(listing);
     if (last)
         return 0;
     fprintf(stderr, TOOL ": %s: there is no journal in it (no file like %020d.journal)\n", listing->directory, 1);

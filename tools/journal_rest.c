@@ -7,16 +7,21 @@
 #include "memory/arena.h"
 #include "tools/journal_tools.h"
 
-/* The newest good snapshot, if it stands for what is before a block. 0: it does; -ENOENT: there is none. */
-static int find_snapshot(const char *directory, uint64_t block, struct pit_snapshot_header *header,
-                         struct pit_error *error)
+/* The newest good snapshot, if it stands for what is before the journal's beginning. 0: it does; -ENOENT: there is
+ * none.
+ */
+static int find_snapshot(const char *directory, const struct pit_journal_beginning *beginning,
+                         struct pit_snapshot_header *header, struct pit_error *error)
 {
     const struct pit_disk *disk = pit_disk_machine();
     uint8_t journal_id[16];
     int code = pit_snapshot_journal_id(disk, directory, journal_id, error);
     if (code == 0)
         code = pit_snapshot_newest(disk, directory, journal_id, UINT64_MAX, NULL, NULL, header, error);
-    return code == 0 && header->block < block ? -ENOENT : code;
+    if (code)
+        return code;
+    bool stands = header->block ? header->block >= beginning->block : header->sequence + 1 >= beginning->sequence;
+    return stands ? 0 : -ENOENT;
 }
 
 static size_t room(void *context)
@@ -59,9 +64,9 @@ int pit_journal_tool_open(struct pit_journal_reader **reader, const char *direct
         return code;
     struct pit_snapshot_header header;
     pit_journal_reader_beginning(*reader, &beginning->block, &beginning->sequence);
-    if (beginning->block == 1)
+    if (beginning->block == 1 && beginning->sequence == 1)
         return 0;
-    code = find_snapshot(directory, beginning->block, &header, error);
+    code = find_snapshot(directory, beginning, &header, error);
     if (code == 0 && symbols)
         code = take_definitions(directory, header.sequence, symbols, error);
     if (code == 0) {

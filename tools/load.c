@@ -10,6 +10,7 @@
 #include "tools/tools.h"
 
 #define LOAD_WINDOW 2048u
+#define LOAD_WINDOW_RESUME 255u /* no more is kept for those who ask again */
 #define LOAD_COUNT_FLOW UINT64_C(1000000)
 #define LOAD_ID_YEAR_2020_NS (UINT64_C(1577836800) * UINT64_C(1000000000))
 
@@ -30,6 +31,8 @@ enum {
     LOAD_ACKS,
     LOAD_ID_BASE,
     LOAD_LIST_SYMBOLS,
+    LOAD_RESUME,
+    LOAD_GIVE_UP,
     LOAD_QUIET = 'q',
 };
 
@@ -43,6 +46,11 @@ static const struct argp_option load_options[] = {
      1},
     {"list-symbols", LOAD_LIST_SYMBOLS, 0, 0, "With --itch: only print the --symbol arguments for pitline run", 1},
     {"address", LOAD_ADDRESS, "ADDRESS", 0, "tcp:HOST:PORT or unix:PATH (default " PIT_TOOLS_ADDRESS_DEFAULT ")", 2},
+    {"resume", LOAD_RESUME, 0, 0,
+     "Outlive the server: find it again, or the one that leads (--address A,B,C), send again what is unanswered, and "
+     "count whether everything is answered once",
+     2},
+    {"give-up", LOAD_GIVE_UP, "MS", 0, "With --resume: stop when there is no server for so long (default 30000)", 2},
     {"account", LOAD_ACCOUNT, "N", 0, "The first account (default 1)", 2},
     {"accounts", LOAD_ACCOUNTS, "N", 0, "So many accounts, each with a session (default 1)", 2},
     {"key", LOAD_KEY, "HEX", 0, "The key of all accounts", 2},
@@ -51,7 +59,8 @@ static const struct argp_option load_options[] = {
     {"count", LOAD_COUNT, "N", 0, "At most so many requests; 0 = no limit (default: 1000000 of a flow, all of a file)",
      3},
     {"rate", LOAD_RATE, "N", 0, "Requests a second, whatever comes back (default: as fast as the window allows)", 3},
-    {"window", LOAD_WINDOW_OPTION, "N", 0, "Unanswered requests a session at most (default 2048)", 3},
+    {"window", LOAD_WINDOW_OPTION, "N", 0, "Unanswered requests a session at most (default 2048; with --resume 255)",
+     3},
     {"symbols", LOAD_SYMBOLS, "N|NAME,..", 0, "The pipeline's first N symbols, or these (default: all)", 3},
     {"id-base", LOAD_ID_BASE, "N", 0,
      "Client ids start here (default: from the time, so that two loads do not collide; --bitstamp: 0)", 3},
@@ -77,6 +86,14 @@ static void load_check(struct pit_load_options *options, bool counted, struct ar
         load_check_flow(options->flow, state);
     if (options->bitstamp && options->accounts != 1)
         argp_error(state, "--bitstamp needs one account: only then is the order of its reports the order of the book");
+    if (options->resume && options->bitstamp)
+        argp_error(state, "--bitstamp needs every report, and --resume may miss some");
+    if (options->give_up_ms && !options->resume)
+        argp_error(state, "--give-up goes with --resume");
+    if (options->window == 0)
+        options->window = options->resume ? LOAD_WINDOW_RESUME : LOAD_WINDOW;
+    if (options->resume && options->window > LOAD_WINDOW_RESUME)
+        argp_error(state, "--window %u: with --resume there can be %u", options->window, LOAD_WINDOW_RESUME);
     if (options->list_symbols && !options->itch)
         argp_error(state, "--list-symbols goes with --itch");
     if (options->key && options->key_file)
@@ -145,6 +162,12 @@ static error_t load_parse(int key, char *argument, struct argp_state *state)
         options->id_base = pit_argument_number(state, "id-base", argument, 0, UINT64_MAX / 2);
         options->id_base_given = true;
         break;
+    case LOAD_RESUME:
+        options->resume = true;
+        break;
+    case LOAD_GIVE_UP:
+        options->give_up_ms = (uint32_t)pit_argument_number(state, "give-up", argument, 1, UINT32_MAX);
+        break;
     case LOAD_LIST_SYMBOLS:
         options->list_symbols = true;
         break;
@@ -177,8 +200,7 @@ static uint64_t load_id_base(void)
 
 int pit_tool_load(int argc, char **argv)
 {
-    struct pit_load_options options = {
-        .address = PIT_TOOLS_ADDRESS_DEFAULT, .account = 1, .accounts = 1, .seed = 1, .window = LOAD_WINDOW};
+    struct pit_load_options options = {.address = PIT_TOOLS_ADDRESS_DEFAULT, .account = 1, .accounts = 1, .seed = 1};
     struct load_arguments arguments = {.options = &options};
     argp_err_exit_status = 2;
     argp_parse(&load_argp, argc, argv, 0, NULL, &arguments);

@@ -26,10 +26,10 @@
 #define PIT_LOAD_REASONS 64u
 
 struct pit_load_options {
-    const char *address;
-    uint32_t account;  /* of the first session; the others follow */
-    uint32_t accounts; /* sessions */
-    const char *key;   /* hexadecimal, for every account; NULL = none */
+    const char *address; /* with resume: several, with commas between */
+    uint32_t account;    /* of the first session; the others follow */
+    uint32_t accounts;   /* sessions */
+    const char *key;     /* hexadecimal, for every account; NULL = none */
     const char *key_file;
     const char *bitstamp, *itch, *flow; /* one of them */
     uint64_t seed;
@@ -40,6 +40,8 @@ struct pit_load_options {
     const char *acks;    /* file; NULL = none */
     uint64_t id_base;    /* client ids are this and more */
     bool id_base_given;  /* otherwise it comes from the time */
+    bool resume;         /* the sessions outlive their connections */
+    uint32_t give_up_ms; /* resume: without a server, until what is unanswered is unknown */
     bool quiet;          /* no progress lines */
     bool list_symbols;   /* only print what --itch needs */
 };
@@ -87,7 +89,10 @@ struct pit_load_counts {
     uint64_t trades_aggressor, trades_resting; /* reports: both sides of one trade may be ours */
     uint64_t rejected;
     uint64_t reasons[PIT_LOAD_REASONS]; /* of rejects, by enum pit_reason */
-    uint64_t unknown;                   /* unanswered when a connection ended */
+    uint64_t unknown;                   /* unanswered when a connection ended, or nobody knows */
+    uint64_t resumed;                   /* connections that took another's place */
+    uint64_t repeated;                  /* requests answered by what the server had kept */
+    uint64_t doubled;                   /* last reports of requests that had theirs already: never */
 };
 
 struct pit_load {
@@ -98,6 +103,8 @@ struct pit_load {
     struct pit_load_counts counts;
     struct pit_histogram histogram; /* of the time to the last report of each request */
     uint64_t started_ns, ended_ns;  /* monotonic: first request, last answer */
+    uint64_t waits_ns;              /* since when an answer is waited for: the last one, or the request before none */
+    uint64_t longest_wait_ns;
 };
 
 /* Opens the sessions. */

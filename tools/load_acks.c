@@ -24,6 +24,8 @@ static const char *load_report_name(uint8_t kind)
     case PIT_REPORT_STATE:
     case PIT_REPORT_HEARTBEAT:
     case PIT_REPORT_BYE:
+    case PIT_REPORT_UNKNOWN:
+    case PIT_REPORT_RESUMED:
         break;
     }
     return NULL;
@@ -71,6 +73,9 @@ void pit_load_acknowledge(FILE *file, uint32_t account, const struct pit_client_
     default:
         break;
     }
+    if (report->repeated)
+        fprintf(file, ", \"repeated\": true, \"traded\": %" PRIu64 ", \"leaves\": %" PRIu64, report->traded,
+                report->leaves);
     fputs("}\n", file);
 }
 
@@ -103,6 +108,12 @@ void pit_load_print(const struct pit_load *load, FILE *file)
     fprintf(file, "rejected    %12" PRIu64 "\n", counts->rejected);
     load_print_reasons(counts, file);
     fprintf(file, "unknown     %12" PRIu64 "\n", counts->unknown);
+    if (load->options->resume)
+        fprintf(file,
+                "resumed     %12" PRIu64 "  (longest wait for an answer %.1f ms)\n"
+                "repeated    %12" PRIu64 "\n"
+                "twice       %12" PRIu64 "\n",
+                counts->resumed, (double)load->longest_wait_ns / 1e6, counts->repeated, counts->doubled);
     fprintf(file, "round trip  p50 %.1f us, p90 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us%s\n",
             (double)summary.p50_ns / 1e3, (double)summary.p90_ns / 1e3, (double)summary.p99_ns / 1e3,
             (double)summary.p999_ns / 1e3, (double)summary.max_ns / 1e3,

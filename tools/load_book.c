@@ -242,6 +242,8 @@ int pit_load_book_apply(struct pit_load_book *book, const struct pit_report *rep
     case PIT_REPORT_STATE:
     case PIT_REPORT_HEARTBEAT:
     case PIT_REPORT_BYE:
+    case PIT_REPORT_UNKNOWN:
+    case PIT_REPORT_RESUMED:
         return 0;
     }
     return 0;

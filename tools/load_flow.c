@@ -40,7 +40,9 @@ static void load_flow_report(void *state, const struct pit_load_session *session
     struct load_flow *source = state;
     bool gone = false;
     (void)session;
-    if (report->kind == PIT_REPORT_TRADE)
+    if (report->repeated && report->kind != PIT_REPORT_REJECTED)
+        gone = report->kind != PIT_REPORT_UNKNOWN && report->leaves == 0;
+    else if (report->kind == PIT_REPORT_TRADE)
         gone = report->leaves == 0;
     else if (report->kind == PIT_REPORT_CANCELLED)
         gone = true;

@@ -11,6 +11,7 @@
 
 #define LOAD_TURN 256u /* requests between two looks at what came back */
 #define LOAD_SECOND_NS UINT64_C(1000000000)
+#define LOAD_TRY_NS UINT64_C(1000000)
 #define LOAD_SILENCE_NS (60 * LOAD_SECOND_NS) /* no answer for so long: the pipeline hangs */
 
 static uint64_t load_now(void)
@@ -37,7 +38,9 @@ static int load_open_session(struct pit_load_session *session, const struct pit_
                                         .account = session->account,
                                         .key = key_bytes > 0 ? key : NULL,
                                         .key_bytes = (size_t)key_bytes,
-                                        .name = "pitline load"};
+                                        .name = "pitline load",
+                                        .resume = options->resume,
+                                        .give_up_ms = options->give_up_ms};
     int code = pit_client_open(&session->client, &client, error);
     explicit_bzero(key, sizeof key);
     return code;
@@ -74,7 +77,9 @@ static void load_lost(struct pit_load *load, struct pit_load_session *session, i
     load->counts.unknown += session->unanswered;
     if (!session->goodbye[0])
         snprintf(session->goodbye, sizeof session->goodbye, "%s",
-                 code == -EPIPE ? "the server closed the connection" : strerror(-code));
+                 load->options->resume ? pit_client_error(session->client)
+                 : code == -EPIPE      ? "the server closed the connection"
+                                       : strerror(-code));
 }
 
 static bool load_any_gone(const struct pit_load *load)
@@ -86,17 +91,26 @@ static bool load_any_gone(const struct pit_load *load)
     return false;
 }
 
-static void load_answered(struct pit_load *load, struct pit_load_session *session, uint32_t request, uint64_t now_ns)
+/* A request has its last report; known: of what became of it. */
+static void load_answered(struct pit_load *load, struct pit_load_session *session, uint32_t request, bool known,
+                          uint64_t now_ns)
 {
-    if (request - session->answered_to - 1 > session->last - session->answered_to - 1)
-        return; /* not one of ours that is unanswered */
     uint64_t *sent = &session->sent_ns[request & session->sent_mask];
-    if (*sent == 0)
+    if (request - session->answered_to - 1 > session->last - session->answered_to - 1 || *sent == 0) {
+        load->counts.doubled++; /* not one of ours that is unanswered */
         return;
-    pit_histogram_record(&load->histogram, now_ns > *sent ? now_ns - *sent : 0);
+    }
+    if (known) {
+        pit_histogram_record(&load->histogram, now_ns > *sent ? now_ns - *sent : 0);
+        load->counts.answered++;
+        if (now_ns > load->waits_ns && now_ns - load->waits_ns > load->longest_wait_ns)
+            load->longest_wait_ns = now_ns - load->waits_ns;
+        load->waits_ns = now_ns;
+    } else {
+        load->counts.unknown++;
+    }
     *sent = 0;
     session->unanswered--;
-    load->counts.answered++;
     while (session->answered_to != session->last &&
            session->sent_ns[(session->answered_to + 1) & session->sent_mask] == 0)
         session->answered_to++;
@@ -104,6 +118,7 @@ static void load_answered(struct pit_load *load, struct pit_load_session *sessio
 
 static void load_count(struct pit_load_counts *counts, const struct pit_report *report)
 {
+    counts->repeated += report->repeated && report->kind != PIT_REPORT_UNKNOWN;
     switch ((enum pit_report_kind)report->kind) {
     case PIT_REPORT_ACCEPTED:
         counts->accepted++;
@@ -131,6 +146,10 @@ static void load_count(struct pit_load_counts *counts, const struct pit_report *
     case PIT_REPORT_STATE:
     case PIT_REPORT_HEARTBEAT:
     case PIT_REPORT_BYE:
+    case PIT_REPORT_UNKNOWN:
+        break;
+    case PIT_REPORT_RESUMED:
+        counts->resumed++;
         break;
     }
 }
@@ -147,7 +166,7 @@ static void load_take(struct pit_load *load, struct pit_load_session *session, c
         pit_load_acknowledge(load->acks, session->account, pit_client_symbol(session->client, report->symbol), report);
     load_count(&load->counts, report);
     if (report->request != 0 && (report->last || report->kind == PIT_REPORT_REJECTED))
-        load_answered(load, session, report->request, now_ns);
+        load_answered(load, session, report->request, report->kind != PIT_REPORT_UNKNOWN, now_ns);
     if (load->source->report)
         load->source->report(load->source->state, session, report);
 }
@@ -183,8 +202,11 @@ static void load_sleep(struct pit_load *load, uint64_t timeout_ns)
     struct pollfd sockets[PIT_LOAD_ACCOUNTS_MAX];
     nfds_t count = 0;
     for (uint32_t i = 0; i < load->options->accounts; i++) {
-        if (!load->sessions[i].gone)
-            sockets[count++] = (struct pollfd){.fd = pit_client_socket(load->sessions[i].client), .events = POLLIN};
+        if (load->sessions[i].gone)
+            continue;
+        sockets[count] = (struct pollfd){.fd = pit_client_socket(load->sessions[i].client), .events = POLLIN};
+        if (sockets[count++].fd < 0 && timeout_ns > LOAD_TRY_NS)
+            timeout_ns = LOAD_TRY_NS; /* it looks for a server */
     }
     struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / LOAD_SECOND_NS),
                                .tv_nsec = (long)(timeout_ns % LOAD_SECOND_NS)};
@@ -227,6 +249,10 @@ static bool load_send(struct pit_load *load, const struct pit_load_request *requ
         return false;
     if (load->counts.sent == 0)
         load->started_ns = load_now();
+    if (load->counts.sent == load->counts.answered + load->counts.unknown)
+        load->waits_ns = load_now();
+    if (session->unanswered == 0)
+        session->answered_to = number - 1; /* the first one's number is the server's to say */
     session->last = number;
     session->unanswered++;
     session->sent_ns[number & session->sent_mask] = sent_ns ? sent_ns : 1;
@@ -391,6 +417,10 @@ int pit_load_run(struct pit_load *load, const struct pit_load_source *source, st
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (code == -EPIPE || code == -ETIMEDOUT)
         load_explain(load, code, error);
+    else if (code == 0 && load->options->resume && (load->counts.unknown || load->counts.doubled))
+        code =
+            pit_error_set(error, -ENODATA, "%" PRIu64 " requests have an unknown fate, %" PRIu64 " were answered twice",
+                          load->counts.unknown, load->counts.doubled);
     free(progress);
     return code;
 }

@@ -45,8 +45,12 @@ static size_t room(void *context)
 /* Puts a snapshot into the market. */
 static int load(struct pit_past *past, const char *directory, uint64_t sequence, struct pit_error *error)
 {
-    const struct pit_snapshot_target target = {
-        .markets = &past->market, .markets_count = 1, .room = room, .room_context = past, .past = past->past};
+    const struct pit_snapshot_target target = {.markets = &past->market,
+                                               .markets_count = 1,
+                                               .room = room,
+                                               .room_context = past,
+                                               .past = past->past,
+                                               .results = past->results};
     return pit_snapshot_load(pit_disk_machine(), directory, sequence, &target, &past->from, error);
 }
 
@@ -55,6 +59,8 @@ static int renew(struct pit_past *past, struct pit_error *error)
 {
     pit_past_end(past);
     past->from = (struct pit_snapshot_header){0};
+    if (past->results)
+        pit_results_clear(past->results);
     return pit_past_begin(past, error);
 }
 
@@ -120,6 +126,7 @@ int pit_past_replay(struct pit_past *past, const char *directory, struct pit_rep
         options->from = past->from.sequence;
         options->from_command = past->from.command;
         options->from_block = past->from.block;
+        options->from_time_ns = past->from.time_ns;
         if (past->begun)
             past->begun(past->begun_context);
         code = pit_replay(pit_disk_machine(), directory, options, result, error);

@@ -19,6 +19,7 @@ struct pit_past {
     struct pit_arena *arena;         /* memory of the market */
     struct pit_market *market;       /* the state; another one after pit_past_replay */
     struct pit_snapshot_past *past;  /* by symbol: as the snapshot has it; whoever counts trades goes on from there */
+    struct pit_results *results;     /* likewise; made by who wants them, NULL = nobody */
     struct pit_snapshot_header from; /* the snapshot that was used; sequence 0 = none */
 };
 

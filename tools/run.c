@@ -307,18 +307,13 @@ static void allow_files(uint32_t sessions)
                sessions, (unsigned long long)want, (unsigned long long)limit.rlim_cur);
 }
 
-static int run(const struct pit_config *config, bool quiet)
+/* One life of a pipeline. *again: it is to begin anew. */
+static int live(const struct pit_config *config, const struct pit_pipeline_config *whole, bool quiet, bool *again)
 {
     struct pit_error error = {0};
     struct pit_pipeline *pipeline = NULL;
-    struct pit_pipeline_config whole = config->pipeline;
-    whole.notes = pit_run_notes;
-    whole.cluster = config->cluster;
-    uint64_t told_ns = 0;
-    allow_files(whole.limits.sessions_max);
-    whole.progress = pit_run_progress;
-    whole.progress_context = &told_ns;
-    int created = pit_pipeline_create(&pipeline, &whole, &error);
+    *again = false;
+    int created = pit_pipeline_create(&pipeline, whole, &error);
     if (created == -ECANCELED)
         printf("stopped: %s\n", error.text);
     if (created != 0)
@@ -331,10 +326,33 @@ static int run(const struct pit_config *config, bool quiet)
         print_ready(config);
         pit_status_init(&watched, pipeline);
         int code = pit_run_watch(pipeline, &watched, config, quiet, 0, NULL, NULL, &error);
-        status = stop(pipeline, config, &watched, code, &error);
+        *again = code == -ESTALE;
+        if (*again) {
+            printf("cluster: %s\n", error.text);
+            pit_pipeline_stop(pipeline, 0, NULL);
+        } else {
+            status = stop(pipeline, config, &watched, code, &error);
+        }
     }
     pit_pipeline_destroy(pipeline);
     return status;
+}
+
+static int run(const struct pit_config *config, bool quiet)
+{
+    uint64_t told_ns = 0;
+    struct pit_pipeline_config whole = config->pipeline;
+    whole.notes = pit_run_notes;
+    whole.progress = pit_run_progress;
+    whole.progress_context = &told_ns;
+    allow_files(whole.limits.sessions_max);
+    for (;;) {
+        bool again;
+        int status = live(config, &whole, quiet, &again);
+        if (!again)
+            return status;
+        whole.cluster.begin = false;
+    }
 }
 
 /* Puts what the command line said over what the file said. */

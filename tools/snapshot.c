@@ -67,13 +67,14 @@ struct tool {
     struct arguments arguments;
     struct pit_past past;
     struct pit_json json;
+    struct pit_result progress; /* of the command that is applied */
 };
 
-/* What the publisher of a live run would know of the symbol. */
-static bool count_trade(void *context, const struct pit_command *command, const struct pit_event *event)
+/* What the publisher of a live run would know of the symbol, and its egress of the request. */
+static bool count(void *context, const struct pit_command *command, const struct pit_event *event)
 {
     struct tool *tool = context;
-    (void)command;
+    pit_results_add(tool->past.results, &tool->progress, event, command->sequence);
     if (event->kind == PIT_EVENT_TRADE && event->symbol < PIT_SYMBOLS_MAX) {
         struct pit_snapshot_past *past = &tool->past.past[event->symbol];
         past->trades++;
@@ -98,7 +99,7 @@ static void tell(struct tool *tool, const struct outcome *outcome)
     char name[PIT_SNAPSHOT_NAME_BYTES];
     pit_snapshot_name(name, header->sequence);
     if (tool->arguments.json) {
-        char seconds[32];
+        char seconds[32], digest[32];
         snprintf(seconds, sizeof seconds, "%.3f", outcome->seconds);
         pit_json_begin(&tool->json);
         pit_json_text(&tool->json, "file", name);
@@ -107,6 +108,10 @@ static void tell(struct tool *tool, const struct outcome *outcome)
         pit_json_unsigned(&tool->json, "symbols", header->symbols);
         pit_json_unsigned(&tool->json, "orders", header->orders);
         pit_json_unsigned(&tool->json, "bytes", header->bytes);
+        pit_json_unsigned(&tool->json, "accounts", header->accounts);
+        pit_json_unsigned(&tool->json, "results", header->results);
+        snprintf(digest, sizeof digest, "%016lx", header->results_digest);
+        pit_json_text(&tool->json, "results_digest", digest);
         pit_json_unsigned(&tool->json, "from", tool->past.from.sequence);
         pit_json_unsigned(&tool->json, "commands", outcome->applied);
         pit_json_unsigned(&tool->json, "removed", outcome->removed);
@@ -117,6 +122,8 @@ static void tell(struct tool *tool, const struct outcome *outcome)
     printf("snapshot  %s/%s%s\n", tool->arguments.directory, name, outcome->written ? "" : " (was there already)");
     printf("sequence  %lu\n", header->sequence);
     printf("resting   %lu orders in %lu symbols\n", header->orders, header->symbols);
+    printf("results   %lu of requests of %lu accounts, digest %016lx\n", header->results, header->accounts,
+           header->results_digest);
     printf("size      %lu bytes\n", header->bytes);
     if (tool->past.from.sequence)
         printf("commands  %lu applied after the snapshot of sequence %lu\n", outcome->applied,
@@ -144,7 +151,7 @@ static int write_state(struct tool *tool, const struct pit_replay_result *result
     int code = pit_snapshot_journal_id(pit_disk_machine(), directory, outcome->header.journal_id, error);
     if (code == 0)
         code = pit_snapshot_write(pit_disk_machine(), directory, &tool->past.market, 1, tool->past.past,
-                                  &outcome->header, error);
+                                  tool->past.results, &outcome->header, error);
     outcome->written = code == 0;
     return code;
 }
@@ -153,7 +160,7 @@ static int snapshot(struct tool *tool, struct outcome *outcome, struct pit_error
 {
     const struct arguments *arguments = &tool->arguments;
     struct pit_replay_options replay_options = {
-        .until = arguments->at, .verify = true, .event = count_trade, .event_context = tool};
+        .until = arguments->at, .verify = true, .event = count, .event_context = tool};
     struct pit_replay_result result;
     int code = pit_past_replay(&tool->past, arguments->directory, &replay_options, &result, error);
     if (code)
@@ -186,7 +193,9 @@ int pit_tool_snapshot(int argc, char **argv)
     struct outcome outcome = {0};
     const double begun = now_s();
     tool.past = (struct pit_past){.tool = TOOL, .from_snapshot = true};
-    int code = pit_past_begin(&tool.past, &error);
+    int code = pit_results_create(&tool.past.results, 0, &error);
+    if (code == 0)
+        code = pit_past_begin(&tool.past, &error);
     if (code == 0) {
         code = snapshot(&tool, &outcome, &error);
         outcome.seconds = now_s() - begun;
@@ -194,6 +203,7 @@ int pit_tool_snapshot(int argc, char **argv)
             tell(&tool, &outcome);
         pit_past_end(&tool.past);
     }
+    pit_results_destroy(tool.past.results);
     if (code)
         fprintf(stderr, TOOL ": %s\n", error.text);
     return code == 0 && fflush(stdout) == 0 ? 0 : 1;

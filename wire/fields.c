@@ -91,6 +91,15 @@ static const struct pit_field replaced[] = {
     REPORT, SIDE, PRICE(price), QUANTITY, PRICE(price_old), U64(quantity_old, 0, PIT_QUANTITY_MAX)};
 static const struct pit_field state_changed[] = {REPORT, STATE};
 static const struct pit_field bye[] = {REASON, {"text", 0, PIT_WIRE_TEXT_BYTES - 1, AT(text), PIT_FIELD_TEXT}};
+static const struct pit_field resumed[] = {U32(request, 0, UINT32_MAX), U32(window, 1, UINT32_MAX)};
+static const struct pit_field result[] = {REQUEST,
+                                          U64(sequence, 0, UINT64_MAX),
+                                          SYMBOL,
+                                          ORDER_ID,
+                                          U8(outcome, 0, PIT_MESSAGE_STATE_CHANGED),
+                                          REASON,
+                                          U64(traded, 0, PIT_QUANTITY_MAX),
+                                          U64(open, 0, PIT_QUANTITY_MAX)};
 
 #define SHAPE(list)                                                                                                    \
     {                                                                                                                  \
@@ -111,6 +120,7 @@ const struct pit_shape pit_shapes[PIT_SHAPES] = {
     [PIT_MESSAGE_STATE] = REQUEST_SHAPE(state),
     [PIT_MESSAGE_HEARTBEAT] = SHAPE(heartbeat),
     [PIT_MESSAGE_LOGOUT] = {NULL, 0, true, false},
+    [PIT_MESSAGE_RESUME] = {NULL, 0, true, false},
     [PIT_MESSAGE_CHALLENGE] = SHAPE(challenge),
     [PIT_MESSAGE_WELCOME] = SHAPE(welcome),
     [PIT_MESSAGE_SYMBOL] = SHAPE(symbol),
@@ -123,4 +133,6 @@ const struct pit_shape pit_shapes[PIT_SHAPES] = {
     [PIT_MESSAGE_REPLACED] = SHAPE(replaced),
     [PIT_MESSAGE_STATE_CHANGED] = SHAPE(state_changed),
     [PIT_MESSAGE_BYE] = SHAPE(bye),
+    [PIT_MESSAGE_RESUMED] = SHAPE(resumed),
+    [PIT_MESSAGE_RESULT] = SHAPE(result),
 };

@@ -29,7 +29,7 @@ struct pit_field {
     uint8_t type;    /* enum pit_field_type */
 };
 
-#define PIT_SHAPES (PIT_MESSAGE_BYE + 1u)
+#define PIT_SHAPES (PIT_MESSAGE_RESULT + 1u)
 
 struct pit_shape {
     const struct pit_field *fields; /* in the order of the wire */

@@ -56,6 +56,7 @@ enum pit_message_kind {
     PIT_MESSAGE_STATE = 7,     /* request, symbol, state: operators only */
     PIT_MESSAGE_HEARTBEAT = 8, /* either way: token */
     PIT_MESSAGE_LOGOUT = 9,    /* reports of everything sent before still come; then the server closes */
+    PIT_MESSAGE_RESUME = 10,   /* once, before the first request: from here on requests rise, and none is done twice */
     /* from the server */
     PIT_MESSAGE_CHALLENGE = 32, /* version, nonce, flags (PIT_CHALLENGE_PROOF) */
     PIT_MESSAGE_WELCOME = 33,   /* account, symbols: how many SYMBOL follow, heartbeat_ms, rate, name of the server */
@@ -70,6 +71,8 @@ enum pit_message_kind {
     PIT_MESSAGE_REPLACED = 41,  /* REPORT, side, price, quantity, price_old, quantity_old */
     PIT_MESSAGE_STATE_CHANGED = 42, /* REPORT, state */
     PIT_MESSAGE_BYE = 43,           /* reason, text: the server closes after it */
+    PIT_MESSAGE_RESUMED = 44,       /* request: the account's last, 0 = none; window: results kept */
+    PIT_MESSAGE_RESULT = 45,        /* request, sequence, symbol, order_id, outcome, reason, traded, open */
 };
 
 /* One decoded message: the kind says which fields hold. */
@@ -96,6 +99,10 @@ struct pit_message {
     uint64_t quantity_old; /* REPLACED, REDUCED */
     uint32_t number;       /* TRADE: (sequence, number) names the trade for ever */
     uint64_t token;        /* HEARTBEAT */
+    uint64_t traded;       /* RESULT: lots */
+    uint64_t open;         /* RESULT: lots that rest after the command */
+    uint32_t window;       /* RESUMED */
+    uint8_t outcome;       /* RESULT: the kind of the first report; 0 = not known */
     uint32_t version;
     uint32_t symbols;             /* WELCOME */
     uint32_t heartbeat_ms;        /* WELCOME */

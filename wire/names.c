@@ -59,6 +59,8 @@ const char *pit_reason_name(enum pit_reason reason)
         [PIT_REASON_BAD_REQUEST] = "bad_request",
         [PIT_REASON_DISK_FULL] = "disk_full",
         [PIT_REASON_NOT_LEADER] = "not_leader",
+        [PIT_REASON_NOT_TAKEN] = "not_taken",
+        [PIT_REASON_NOT_KEPT] = "not_kept",
     };
     return NAME_OF(names, reason);
 }
@@ -75,6 +77,7 @@ const char *pit_message_kind_name(uint32_t kind)
         [PIT_MESSAGE_STATE] = "state",
         [PIT_MESSAGE_HEARTBEAT] = "heartbeat",
         [PIT_MESSAGE_LOGOUT] = "logout",
+        [PIT_MESSAGE_RESUME] = "resume",
         [PIT_MESSAGE_CHALLENGE] = "challenge",
         [PIT_MESSAGE_WELCOME] = "welcome",
         [PIT_MESSAGE_SYMBOL] = "symbol",
@@ -87,6 +90,8 @@ const char *pit_message_kind_name(uint32_t kind)
         [PIT_MESSAGE_REPLACED] = "replaced",
         [PIT_MESSAGE_STATE_CHANGED] = "state_changed",
         [PIT_MESSAGE_BYE] = "bye",
+        [PIT_MESSAGE_RESUMED] = "resumed",
+        [PIT_MESSAGE_RESULT] = "result",
     };
     return NAME_OF(names, kind);
 }

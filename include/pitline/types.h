@@ -64,7 +64,23 @@ enum pit_reason {
     PIT_REASON_BAD_REQUEST = 44, /* a field out of its range */
     PIT_REASON_DISK_FULL = 45,   /* there is no room in the journal; cancels may still be taken */
     PIT_REASON_NOT_LEADER = 46,  /* another node of the cluster takes orders now */
+    /* about a request that was sent again (docs/wire.md, "Exactly once") */
+    PIT_REASON_NOT_TAKEN = 47, /* it never entered the pipeline, and its number was passed over */
+    PIT_REASON_NOT_KEPT = 48,  /* what became of it is not known any more */
 };
+
+/* Request numbers go round: after 4294967295 comes 1, 0 is none. Whether one comes after another (0 = there was none
+ * before): it is at most 2147483647 ahead. */
+static inline int pit_request_after(uint32_t request, uint32_t before)
+{
+    return before == 0 || (int32_t)(request - before) > 0;
+}
+
+/* The number after a request's. */
+static inline uint32_t pit_request_next(uint32_t request)
+{
+    return request == UINT32_MAX ? 1 : request + 1;
+}
 
 #ifdef __cplusplus
 extern "C" {

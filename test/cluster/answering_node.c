@@ -1,7 +1,7 @@
 /* test/cluster/answering_node.c - a node that answers operators, and nothing else: what it says of itself are
  * arguments.
  *
- *   answering_node CONFIG NAME=VALUE...      role term committed sequence digest_sequence digest leader ready
+ *   answering_node CONFIG NAME=VALUE...      role term committed sequence digest_sequence digest leader ready rejoining
  *
  * Asked to hand over, it leads no more and tells the others who does. Asked for a snapshot, it has one when it is asked
  * the next time; with stuck=1 neither. Runs until SIGTERM.
@@ -123,6 +123,8 @@ static bool say(struct node *node, char *text)
         figures->leader = (uint32_t)number;
     else if (strcmp(text, "ready") == 0)
         figures->ready = number;
+    else if (strcmp(text, "rejoining") == 0)
+        figures->rejoining = number;
     else if (strcmp(text, "stuck") == 0)
         node->stuck = number;
     else

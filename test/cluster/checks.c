@@ -86,17 +86,23 @@ void checks_written(struct disk *disk, uint64_t index, uint64_t term, uint64_t c
 
 void checks_voted(struct disk *disk, uint64_t term, uint64_t vote)
 {
-    if (term < disk->term || (term == disk->term && disk->vote != 0 && vote != disk->vote))
+    if (term < disk->term ||
+        (term == disk->term && disk->vote != 0 && disk->vote != PIT_CONSENSUS_REJOINING && vote != disk->vote))
         world_violation(disk->world, "votes: node %u votes for %lu in term %lu after %lu in %lu", disk->node, vote,
                         term, disk->vote, disk->term);
 }
 
+/* Of those that a node has lost, and not caught up with, nobody makes anything any more; the entry rests on them all
+ * the same. */
 static uint32_t copies(const struct world *world, uint64_t index, uint64_t chain)
 {
     uint32_t count = 0;
     for (uint32_t number = 1; number <= world->nodes; number++) {
-        const struct disk *disk = &world->node[number].disk;
-        count += disk->count >= index && disk->entries[index - 1].chain == chain;
+        const struct node *node = &world->node[number];
+        const struct disk *disk = &node->disk;
+        bool here = disk->count >= index && disk->entries[index - 1].chain == chain;
+        bool lost = node->unfit && disk->lost_count >= index && disk->lost[index - 1].chain == chain;
+        count += here || lost;
     }
     return count;
 }
@@ -190,6 +196,8 @@ void checks_state(struct node *node, const struct pit_consensus_state *state)
     if (*leader == 0) {
         *leader = node->number;
         world->elections++;
+        world->handed += world->heir == node->number;
+        world->heir = 0;
         faults_elected(node);
         world_tell(world, "node %u leads in term %lu, log %lu, committed %lu", node->number, state->term, state->last,
                    state->committed);
@@ -236,7 +244,8 @@ void checks_agreed(struct world *world)
     }
     for (uint32_t number = 1; number <= world->nodes; number++) {
         const struct node *node = &world->node[number];
-        if (!node->consensus || node->committed != leader->committed || node->delivered != world->highest) {
+        if (!node->consensus || node->unfit || node->committed != leader->committed ||
+            node->delivered != world->highest) {
             world_violation(world, "it goes on: node %u has done %lu of %lu, committed %lu of %lu", number,
                             node->delivered, world->highest, node->committed, leader->committed);
             return;

@@ -16,7 +16,8 @@
 #include "test/cluster/world.h"
 
 struct totals {
-    uint64_t runs, happened, delivered, acknowledged, unknown, crashes, elections, trace;
+    uint64_t runs, happened, delivered, acknowledged, unknown, crashes, elections, installed, rejoined, reread, handed,
+        trace;
 };
 
 static void add(struct totals *totals, const struct world *world)
@@ -28,6 +29,10 @@ static void add(struct totals *totals, const struct world *world)
     totals->unknown += world->unknown;
     totals->crashes += world->crashes;
     totals->elections += world->elections;
+    totals->installed += world->installed;
+    totals->rejoined += world->rejoined;
+    totals->reread += world->reread;
+    totals->handed += world->handed;
     totals->trace = totals->trace * 31 + world->trace;
 }
 
@@ -111,9 +116,12 @@ int main(int count, char **arguments)
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
     printf("%s, seeds %lu to %lu: %lu runs, %lu violations; %lu events, %lu entries done, %lu proposals acknowledged, "
-           "%lu unknown, %lu crashes, %lu elections; digest of all of it %016lx; %.1f s\n",
+           "%lu unknown, %lu crashes, %lu elections, %lu entries reread, %lu states installed, %lu logs lost, %lu "
+           "times handed over; digest "
+           "of all of it %016lx; %.1f s\n",
            pit_consensus_engine(), from, from + totals.runs - 1, totals.runs, failed, totals.happened, totals.delivered,
-           totals.acknowledged, totals.unknown, totals.crashes, totals.elections, totals.trace,
+           totals.acknowledged, totals.unknown, totals.crashes, totals.elections, totals.reread, totals.installed,
+           totals.rejoined, totals.handed, totals.trace,
            (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
     world_free(&world);
     if (expect)

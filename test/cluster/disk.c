@@ -119,6 +119,8 @@ static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consen
                 struct pit_error *error)
 {
     struct disk *disk = context;
+    if (disk->damaged)
+        return pit_error_set(error, -EBADMSG, "the log is damaged");
     if (disk->journal)
         return disk_journal_load(disk, term, vote, base, each, argument, error);
     *term = disk->term;
@@ -145,7 +147,7 @@ static void remember(struct disk *disk, uint64_t term, uint64_t chain)
     disk->log[disk->log_count++] = (struct disk_mark){.term = term, .chain = chain};
 }
 
-static int begin(void *context, uint64_t term, const struct pit_consensus_entry *first)
+static int begin(void *context, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first)
 {
     struct disk *disk = context;
     PIT_CHECK(disk->count == 0 && disk->term == 0 && !disk->writes);
@@ -153,8 +155,9 @@ static int begin(void *context, uint64_t term, const struct pit_consensus_entry 
     put(disk, first, chain);
     remember(disk, first->term, chain);
     disk->term = term;
+    disk->vote = vote;
     checks_written(disk, first->index, first->term, chain);
-    return disk->journal ? disk_journal_begin(disk, term, first) : 0;
+    return disk->journal ? disk_journal_begin(disk, term, vote, first) : 0;
 }
 
 static int keep_vote(void *context, uint64_t term, uint64_t vote)
@@ -256,11 +259,14 @@ static int32_t read_entries(void *context, uint64_t index, struct pit_consensus_
                         disk->node, max, index, disk->count, disk->committed);
         return -EIO;
     }
+    if (disk->journal)
+        return disk_journal_read(disk, index, entries, max, before_term);
     if (world_chance(world, 300))
         return 0;
     uint32_t count = (uint32_t)world_between(world, 1, max < 8 ? max : 8);
     for (uint32_t i = 0; i < count; i++)
         entries[i] = disk_entry(disk, index + i);
+    world->reread += count;
     *before_term = index > 1 ? disk->entries[index - 2].term : 0;
     return (int32_t)count;
 }
@@ -268,8 +274,12 @@ static int32_t read_entries(void *context, uint64_t index, struct pit_consensus_
 void disk_choose_base(struct disk *disk)
 {
     struct world *world = disk->world;
-    if (disk->journal || disk->committed == 0)
+    if (disk->damaged || disk->committed == 0)
         return;
+    if (disk->journal) {
+        disk->base = disk_journal_base(disk);
+        return;
+    }
     disk->base = world_chance(world, 300) ? 0 : world_between(world, 0, disk->committed);
     if (disk->base < disk->first - 1)
         disk->base = disk->first - 1;
@@ -327,6 +337,63 @@ void disk_crash(struct disk *disk)
     disk->fail_in = 0;
 }
 
+static void empty(struct disk *disk)
+{
+    PIT_CHECK(!disk->writes);
+    drop_from(disk, 1);
+    disk->log_count = disk->base = disk->committed = 0;
+    disk->first = 1;
+    disk->damaged = false;
+}
+
+void disk_lose(struct disk *disk)
+{
+    if (disk->count > disk->lost_count) {
+        disk->lost = realloc(disk->lost, disk->count * sizeof *disk->lost);
+        PIT_CHECK(disk->lost);
+        disk->lost_count = disk->count;
+    }
+    for (uint64_t i = 0; i < disk->count; i++)
+        disk->lost[i] = (struct disk_mark){.term = disk->entries[i].term, .chain = disk->entries[i].chain};
+    empty(disk);
+    disk->term = disk->vote = 0;
+    if (disk->journal)
+        disk_journal_lose(disk);
+}
+
+/* Of the first command after an entry. */
+static uint64_t sequence_after(const struct disk *disk, uint64_t index)
+{
+    uint64_t sequence = 1;
+    while (index > 0 && disk->entries[index - 1].kind != PIT_CONSENSUS_COMMANDS)
+        index--;
+    const struct disk_entry *entry = index > 0 ? &disk->entries[index - 1] : NULL;
+    for (uint32_t at = 0; entry && at < entry->bytes;) {
+        struct pit_command command = {0};
+        memcpy(&command, (const uint8_t *)entry->payload + at, 64);
+        sequence = command.sequence + 1;
+        at += (uint32_t)pit_command_bytes(&command);
+    }
+    return sequence;
+}
+
+void disk_install(struct disk *disk, const struct disk *donor, uint64_t base)
+{
+    uint64_t term = disk->term, vote = disk->vote;
+    disk_lose(disk);
+    for (uint64_t index = 1; index <= base; index++) {
+        struct pit_consensus_entry entry = disk_entry(donor, index);
+        put(disk, &entry, donor->entries[index - 1].chain);
+        remember(disk, entry.term, donor->entries[index - 1].chain);
+    }
+    disk->base = disk->committed = base;
+    disk->first = base + 1;
+    disk->term = term > donor->entries[base - 1].term ? term : donor->entries[base - 1].term;
+    disk->vote = vote == PIT_CONSENSUS_REJOINING ? PIT_CONSENSUS_REJOINING : term == disk->term ? vote : 0;
+    if (disk->journal)
+        disk_journal_install(disk, sequence_after(disk, base));
+}
+
 void disk_end(struct disk *disk)
 {
     disk_crash(disk);
@@ -335,4 +402,5 @@ void disk_end(struct disk *disk)
     drop_from(disk, 1);
     free(disk->entries);
     free(disk->log);
+    free(disk->lost);
 }

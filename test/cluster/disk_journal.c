@@ -38,6 +38,7 @@ static void open_log(struct disk *disk)
     struct pit_log_options options = {
         .directory = "log",
         .segment_bytes = PIT_JOURNAL_SEGMENT_BYTES_MIN,
+        .keep_bytes = disk->world->keep_bytes,
         .wait = give_way,
         .wait_context = journal,
     };
@@ -77,6 +78,48 @@ void disk_journal_destroy(struct disk *disk)
     disk->journal = NULL;
 }
 
+void disk_journal_lose(struct disk *disk)
+{
+    struct disk_journal *journal = disk->journal;
+    bool direct = !journal->memory->direct_refused_at_open;
+    if (journal->log)
+        pit_log_close(journal->log);
+    memory_disk_free(journal->memory);
+    memory_disk_init(journal->memory, world_random(disk->world) | 1);
+    begin_memory(disk, direct);
+    open_log(disk);
+}
+
+void disk_journal_install(struct disk *disk, uint64_t first_sequence)
+{
+    const struct disk_entry *members = &disk->entries[0];
+    struct pit_log_base base = {.index = disk->base, .term = disk->entries[disk->base - 1].term};
+    int code = pit_log_begin_at(disk->journal->log, disk->term, disk->vote, base, first_sequence, members->payload,
+                                members->bytes);
+    if (code != 0)
+        world_violation(disk->world, "journal: node %u cannot begin at entry %lu: %d", disk->node, base.index, code);
+}
+
+int32_t disk_journal_read(struct disk *disk, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
+                          uint64_t *before_term)
+{
+    const struct pit_consensus_storage *storage = &disk->journal->storage;
+    if (world_chance(disk->world, 700))
+        pit_log_past_work(disk->journal->log);
+    int32_t count = storage->read(storage->context, index, entries, max, before_term);
+    if (count == 0)
+        give_way(disk->journal); /* it may have to write first what is committed */
+    disk->world->reread += count > 0 ? (uint32_t)count : 0;
+    for (int32_t i = 0; i < count; i++) {
+        uint64_t before = entries[i].index > 1 ? disk->entries[entries[i].index - 2].chain : 0;
+        if (entries[i].index != index + (uint64_t)i ||
+            checks_chain(before, &entries[i]) != disk->entries[entries[i].index - 1].chain)
+            world_violation(disk->world, "reread: node %u reads another entry %lu than it wrote", disk->node,
+                            entries[i].index);
+    }
+    return count;
+}
+
 void disk_journal_fail(struct disk *disk, uint64_t writes)
 {
     disk->journal->memory->fail_write_in = writes;
@@ -99,10 +142,10 @@ int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote, struct 
     return storage->load(storage->context, term, vote, base, each, argument, error);
 }
 
-int disk_journal_begin(struct disk *disk, uint64_t term, const struct pit_consensus_entry *first)
+int disk_journal_begin(struct disk *disk, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first)
 {
     const struct pit_consensus_storage *storage = &disk->journal->storage;
-    return outcome(disk, storage->begin(storage->context, term, first));
+    return outcome(disk, storage->begin(storage->context, term, vote, first));
 }
 
 int disk_journal_keep_vote(struct disk *disk, uint64_t term, uint64_t vote)
@@ -143,6 +186,22 @@ void disk_journal_committed(struct disk *disk, uint64_t index)
 struct found {
     uint64_t term, vote, count, chain;
 };
+
+static int pass(void *argument, const struct pit_consensus_entry *entry)
+{
+    (void)argument, (void)entry;
+    return 0;
+}
+
+uint64_t disk_journal_base(struct disk *disk)
+{
+    struct pit_consensus_base base = {0};
+    struct pit_error error;
+    uint64_t term, vote;
+    if (disk->journal->log)
+        disk_journal_load(disk, &term, &vote, &base, pass, NULL, &error);
+    return base.index;
+}
 
 static int found_entry(void *argument, const struct pit_consensus_entry *entry)
 {
@@ -200,6 +259,13 @@ void disk_journal_crash(struct disk *disk)
     open_log(disk);
     if (!journal->log)
         return;
+    found.count = disk_journal_base(disk);
+    if (found.count > disk->count) {
+        world_violation(disk->world, "journal: node %u finds entry %lu committed, of %lu", disk->node, found.count,
+                        disk->count);
+        return;
+    }
+    found.chain = found.count ? disk->entries[found.count - 1].chain : 0;
     disk_journal_load(disk, &found.term, &found.vote, &base, found_entry, &found, &error);
     if (!follow(disk, &found))
         world_violation(disk->world, "journal: node %u finds term %lu, vote %lu, %lu entries, which it never had",

@@ -99,14 +99,70 @@ static void fail_disk(struct world *world, struct node *node)
         node->disk.fail_in = in;
 }
 
+static void remove_old(struct world *world, struct node *node)
+{
+    (void)world;
+    disk_remove(&node->disk);
+    world_tell(world, "node %u removes entries before %lu", node->number, node->disk.first);
+}
+
+static void damage(struct world *world, struct node *node)
+{
+    lives_damage(world, node, 800);
+}
+
+static struct node *other(struct world *world, const struct node *node)
+{
+    uint64_t number = world_between(world, 1, world->nodes - 1);
+    return &world->node[number < node->number ? number : number + 1];
+}
+
+static void spring(struct world *world, struct event *event)
+{
+    struct node *node = &world->node[event->node];
+    if (world->calm || !node->consensus || event->generation != node->generation)
+        return;
+    if (world_chance(world, 500))
+        crash(world, node);
+    else
+        isolate(world, node);
+}
+
+/* What a node has acknowledged to a leader, which the others do not know of, is lost; then the leader is. */
+static void ambush(struct world *world, struct node *leader)
+{
+    struct node *node = other(world, leader);
+    if (!lives_may_damage(node))
+        return;
+    if (world_chance(world, 500))
+        slow_disk(world, leader);
+    for (uint32_t number = 1; number <= world->nodes; number++) {
+        if (number != node->number && number != leader->number && world_chance(world, 700))
+            world->cut[leader->number][number] = true;
+    }
+    lives_damage(world, node, 30);
+    world_later(world, world->now_ns + world_between(world, 10, 300) * MILLISECOND, leader->number, spring);
+    world_later(world, world->now_ns + world_between(world, 10, 200) * MILLISECOND, 0, heal_network);
+}
+
+static void hand_over(struct world *world, struct node *node)
+{
+    struct node *heir = other(world, node);
+    if (pit_consensus_transfer(node->consensus, heir->number) != 0)
+        return;
+    world->heir = heir->number;
+    world_tell(world, "node %u hands over to node %u", node->number, heir->number);
+    node_attend(node);
+}
+
 struct fault {
     uint32_t weight;
     void (*strike)(struct world *world, struct node *node);
 };
 
 static const struct fault faults[] = {
-    {24, crash},     {20, isolate},  {6, divide},    {8, disturb},   {8, pause_node},
-    {5, jump_clock}, {8, slow_disk}, {3, fill_disk}, {6, fail_disk},
+    {24, crash},    {20, isolate},  {6, divide},     {8, disturb}, {8, pause_node}, {5, jump_clock}, {8, slow_disk},
+    {3, fill_disk}, {6, fail_disk}, {6, remove_old}, {6, damage},  {10, ambush},    {12, hand_over},
 };
 
 static void strike(struct world *world, struct event *event)
@@ -139,8 +195,13 @@ static void strike_elected(struct world *world, struct event *event)
     case 1:
         isolate(world, node);
         break;
-    default:
+    case 2:
         slow_disk(world, node);
+        break;
+    default: /* it has somebody's vote, who does not know it any more, and hears others again */
+        world_heal_network(world);
+        isolate(world, node);
+        lives_damage(world, other(world, node), 30);
     }
 }
 
@@ -150,7 +211,7 @@ void faults_elected(struct node *node)
     if (world->calm || !world_chance(world, world->haste_permille))
         return;
     uint64_t at_ns = world->now_ns + world_between(world, 0, 20 * MILLISECOND);
-    uint64_t value = world_between(world, 0, 2);
+    uint64_t value = world_between(world, 0, 3);
     world_later(world, at_ns, node->number, strike_elected)->value = value;
 }
 

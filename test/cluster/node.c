@@ -1,4 +1,5 @@
 /* test/cluster/node.c - a node: the engine, the market that does what is committed, and what clients ask of it. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,7 +138,8 @@ void node_start(struct node *node)
     struct pit_consensus_options options = {
         .node = node->number,
         .nodes = world->nodes,
-        .begin = node->disk.count == 0,
+        .begin = node->disk.count == 0 && node->life == 0,
+        .rejoin = node->life > 0,
         .election_ms = WORLD_ELECTION_MS,
         .heartbeat_ms = WORLD_HEARTBEAT_MS,
         .flight_bytes = 8192,
@@ -156,6 +158,13 @@ void node_start(struct node *node)
     node->meant_to_stop = false;
     node->restart_ns = 0;
     int code = pit_consensus_open(&node->consensus, &options, &error);
+    if (code == -EBADMSG && node->disk.damaged) {
+        lives_lose(node);
+        begin_market(node);
+        options.begin = false;
+        options.rejoin = true;
+        code = pit_consensus_open(&node->consensus, &options, &error);
+    }
     if (code != 0) {
         node->consensus = NULL;
         world_violation(world, "start: node %u does not: %s", node->number, error.text);
@@ -209,6 +218,9 @@ void node_attend(struct node *node)
         node->disk.committed = state.committed;
     if (node->disk.journal && !node->disk.failed)
         disk_journal_committed(&node->disk, state.committed);
+    world->rejoined += node->unfit && !state.rejoining;
+    node->unfit = state.rejoining;
+    lives_attend(node, &state);
     if (state.role != PIT_CONSENSUS_STOPPED)
         return;
     struct pit_error error = {0};

@@ -21,7 +21,7 @@ static int load(void *context, uint64_t *term, uint64_t *vote, struct pit_consen
     return each(argument, &first);
 }
 
-static int begin(void *context, uint64_t term, const struct pit_consensus_entry *first)
+static int begin(void *context, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first)
 {
     struct solo *solo = context;
     PIT_CHECK(first->bytes <= sizeof solo->first);
@@ -29,6 +29,7 @@ static int begin(void *context, uint64_t term, const struct pit_consensus_entry 
     solo->first_bytes = first->bytes;
     solo->count = 1;
     solo->terms[1] = solo->term = term;
+    solo->vote = vote;
     return 0;
 }
 
@@ -111,6 +112,12 @@ static bool send_message(void *context, uint32_t node, const struct iovec *piece
         at += pieces[i].iov_len;
     }
     PIT_CHECK(at == bytes);
+    struct pit_raft_note note;
+    if (pit_raft_decode_note(all, bytes, &note)) {
+        solo->note = note;
+        free(all);
+        return true;
+    }
     struct solo_sent *sent = &solo->sent[solo->sent_count++];
     *sent = (struct solo_sent){.to = node, .bytes = bytes};
     PIT_CHECK(pit_raft_decode(all, bytes, &sent->message) == 0);

@@ -34,6 +34,7 @@ struct solo {
     /* Network. */
     struct solo_sent sent[SOLO_SENT_MAX];
     uint32_t sent_count;
+    struct pit_raft_note note; /* the last one it sent */
     bool no_room;
     size_t (*spoil)(uint8_t *bytes, size_t count); /* changes what is heard, and says how much of it is */
     /* Machine. */

@@ -90,7 +90,7 @@ def what_is_not_well_is_told():
                           ({"n1": {"digest": "00ac"}}, "node 1: its digest at sequence 64 is another than that of node"),
                           ({"n1": {"leader": 3}}, "node 1: it follows node 3"),
                           ({"n1": {"leader": 0}}, "node 1: it does not know who leads"),
-                          ({"n1": {"role": CANDIDATE}}, None), ({"n3": {"role": STOPPED}}, None)):
+                          ({"n1": {"rejoining": 1}}, "follower, rejoins"), ({"n1": {"role": CANDIDATE}}, None), ({"n3": {"role": STOPPED}}, None)):
         with Cluster(**change) as cluster:
             cluster.reached()
             out, _ = cluster.ask("status", status=1)

@@ -148,11 +148,11 @@ static struct pit_cluster_config cluster_of(const uint8_t *its_key)
 static struct pit_operator *join(void)
 {
     struct pit_error error = {0};
-    struct pit_operator *operator;
+    struct pit_operator *link;
     struct pit_cluster_config cluster = cluster_of(key);
-    if (pit_operator_connect(&operator, & cluster, 1, 20000, &error) != 0)
+    if (pit_operator_connect(&link, &cluster, 1, 20000, &error) != 0)
         fail_msg("%s", error.text);
-    return operator;
+    return link;
 }
 
 static int set_up(void **state)
@@ -168,6 +168,7 @@ static int set_up(void **state)
         .ready = true,
         .node = 1,
         .nodes = 3,
+        .rejoining = true,
         .leader = 1,
         .term = 7,
         .last = 102,
@@ -202,14 +203,14 @@ static void who_has_the_key_is_answered(void **state)
     struct pit_error error = {0};
     open_node(&how);
     start_node();
-    struct pit_operator *operator= join(), *other = join();
+    struct pit_operator *link = join(), *other = join();
     for (int i = 0; i < 50; i++) {
         struct pit_operator_status status = {0};
-        assert_int_equal(pit_operator_status(i % 2 ? operator : other, &status, &error), 0);
+        assert_int_equal(pit_operator_status(i % 2 ? link : other, &status, &error), 0);
         assert_int_equal(status.node, 1);
         assert_int_equal(status.nodes, 3);
         assert_int_equal(status.role, PIT_CLUSTER_LEADER);
-        assert_true(status.ready && status.leader == 1 && status.term == 7);
+        assert_true(status.ready && status.rejoining && status.leader == 1 && status.term == 7);
         assert_true(status.last == 102 && status.durable == 101 && status.committed == 100 && status.sequence == 99);
         assert_true(status.digest_sequence == 64 && status.digest_events == 0x0123456789abcdef);
         assert_true(status.elections == 3 && status.memory_bytes == 4096 && status.uptime_ns > 0);
@@ -220,12 +221,12 @@ static void who_has_the_key_is_answered(void **state)
         assert_string_equal(status.name, "a node of tests");
     }
     uint64_t newest = 0;
-    assert_int_equal(pit_operator_snapshot(operator, false, &newest, &error), 0);
+    assert_int_equal(pit_operator_snapshot(link, false, &newest, &error), 0);
     assert_int_equal(newest, 70);
-    assert_int_equal(pit_operator_snapshot(operator, true, &newest, &error), 0);
+    assert_int_equal(pit_operator_snapshot(link, true, &newest, &error), 0);
     assert_int_equal(newest, 71);
-    assert_int_equal(pit_operator_transfer(operator, 2, &error), 0);
-    pit_operator_close(operator);
+    assert_int_equal(pit_operator_transfer(link, 2, &error), 0);
+    pit_operator_close(link);
     pit_operator_close(other);
     stop_node();
     assert_int_equal(transferred, 2);
@@ -242,20 +243,20 @@ static void what_a_node_cannot_do_it_says(void **state)
     struct pit_error error = {0};
     open_node(&how);
     start_node();
-    struct pit_operator *operator= join();
-    assert_int_equal(pit_operator_transfer(operator, 4, &error), -EINVAL);
+    struct pit_operator *link = join();
+    assert_int_equal(pit_operator_transfer(link, 4, &error), -EINVAL);
     assert_non_null(strstr(error.text, "there is no node 4: they are 1 to 3"));
-    assert_int_equal(pit_operator_transfer(operator, 0, &error), -EINVAL);
-    assert_int_equal(pit_operator_transfer(operator, 1, &error), -EALREADY);
-    assert_int_equal(pit_operator_transfer(operator, 3, &error), -EHOSTUNREACH);
+    assert_int_equal(pit_operator_transfer(link, 0, &error), -EINVAL);
+    assert_int_equal(pit_operator_transfer(link, 1, &error), -EALREADY);
+    assert_int_equal(pit_operator_transfer(link, 3, &error), -EHOSTUNREACH);
     assert_non_null(strstr(error.text, "too far behind"));
     stop_node();
     assert_int_equal(transferred, 3);
     figures.role = PIT_CLUSTER_FOLLOWER;
     start_node();
-    assert_int_equal(pit_operator_transfer(operator, 2, &error), -EPERM);
+    assert_int_equal(pit_operator_transfer(link, 2, &error), -EPERM);
     assert_non_null(strstr(error.text, "does not lead"));
-    pit_operator_close(operator);
+    pit_operator_close(link);
     stop_node();
     assert_int_equal(transferred, 3);
 }
@@ -265,22 +266,22 @@ static void who_is_not_of_the_cluster_gets_nothing(void **state)
     (void)state;
     struct pit_peers_options how = options();
     struct pit_error error = {0};
-    struct pit_operator *operator;
+    struct pit_operator *link;
     struct pit_cluster_config cluster = cluster_of(key);
-    int code = pit_operator_connect(&operator, & cluster, 1, 20000, &error);
+    int code = pit_operator_connect(&link, &cluster, 1, 20000, &error);
     assert_true(code == -ENOENT || code == -ECONNREFUSED);
     open_node(&how);
-    assert_int_equal(pit_operator_connect(&operator, & cluster, 1, 50, &error), -ETIMEDOUT); /* it does not run */
+    assert_int_equal(pit_operator_connect(&link, &cluster, 1, 50, &error), -ETIMEDOUT); /* it does not run */
     start_node();
     cluster = cluster_of(other_key);
-    assert_int_equal(pit_operator_connect(&operator, & cluster, 1, 20000, &error), -EACCES);
+    assert_int_equal(pit_operator_connect(&link, &cluster, 1, 20000, &error), -EACCES);
     assert_non_null(strstr(error.text, "another key"));
     cluster = cluster_of(key);
     cluster.id[3] ^= 1;
-    assert_int_equal(pit_operator_connect(&operator, & cluster, 1, 20000, &error), -EACCES);
+    assert_int_equal(pit_operator_connect(&link, &cluster, 1, 20000, &error), -EACCES);
     cluster = cluster_of(key);
     cluster.of[2].address = addresses[1]; /* node 1 is not node 2 */
-    assert_int_equal(pit_operator_connect(&operator, & cluster, 2, 20000, &error), -EACCES);
+    assert_int_equal(pit_operator_connect(&link, &cluster, 2, 20000, &error), -EACCES);
     stop_node();
     struct pit_peers_counters counters = pit_peers_counters(peers);
     assert_int_equal(counters.operators, 0);
@@ -290,7 +291,7 @@ static void who_is_not_of_the_cluster_gets_nothing(void **state)
     open_node(&how);
     start_node();
     cluster = cluster_of(key);
-    assert_int_equal(pit_operator_connect(&operator, & cluster, 1, 20000, &error), -EACCES);
+    assert_int_equal(pit_operator_connect(&link, &cluster, 1, 20000, &error), -EACCES);
     stop_node();
 }
 
@@ -318,11 +319,11 @@ static void what_is_no_answer_is_not_believed(void **state)
     open_node(&how);
     start_node();
     for (int i = 0; i < 300; i++) {
-        struct pit_operator *operator= join();
+        struct pit_operator *link = join();
         struct pit_operator_status status;
         /* Bytes at random may be a node's refusal, never its figures. */
-        assert_true(pit_operator_status(operator, & status, &error) < 0);
-        pit_operator_close(operator);
+        assert_true(pit_operator_status(link, &status, &error) < 0);
+        pit_operator_close(link);
     }
     stop_node();
 }
@@ -462,10 +463,10 @@ static void hostile_operators_cost_a_counter(void **state)
     assert_true(answered > 100 && counters.bad_questions > 500 && counters.operators == 1000);
     assert_true(counters.accepted == 0 && heard_nodes == 0 && transferred <= 3);
     start_node();
-    struct pit_operator *operator= join();
+    struct pit_operator *link = join();
     struct pit_operator_status status;
-    assert_int_equal(pit_operator_status(operator, & status, NULL), 0);
-    pit_operator_close(operator);
+    assert_int_equal(pit_operator_status(link, &status, NULL), 0);
+    pit_operator_close(link);
     stop_node();
 }
 

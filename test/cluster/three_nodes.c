@@ -97,7 +97,8 @@ static void *run_disk(void *argument)
     struct seat *seat = argument;
     struct pit_journal *journal = pit_log_journal(seat->log);
     while (!load(&seat->stop)) {
-        if (pit_journal_disk_work(journal) == 0 && pit_journal_prepare_work(journal) == 0)
+        if (pit_journal_disk_work(journal) == 0 && pit_journal_prepare_work(journal) == 0 &&
+            pit_log_past_work(seat->log) == 0)
             doze(NULL);
     }
     return NULL;
@@ -189,7 +190,8 @@ static void open_seat(struct seat *seat, bool begin)
     store(&seat->stop, 0);
     store(&seat->delivered, 0);
     snprintf(place, sizeof place, "%s/%u", root, seat->number);
-    struct pit_log_options log = {.directory = place, .segment_bytes = UINT64_C(16) << 20, .wait = doze};
+    struct pit_log_options log = {
+        .directory = place, .segment_bytes = UINT64_C(16) << 20, .keep_bytes = PIT_LOG_KEEP_ALL, .wait = doze};
     if (pit_log_open(&seat->log, pit_disk_machine(), &log, &error) != 0)
         fail("log", &error);
     struct pit_peers_options peers = {

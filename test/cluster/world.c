@@ -9,7 +9,7 @@
 #include "ring/check.h"
 
 struct letter {
-    uint32_t from;
+    uint32_t from, life;
     size_t bytes;
     uint8_t text[];
 };
@@ -122,7 +122,9 @@ static void arrive(struct world *world, struct event *event)
 {
     struct node *node = &world->node[event->node];
     struct letter *letter = event->letter;
-    if (node->consensus && !world->cut[letter->from][node->number]) {
+    uint32_t *heard = &node->heard[letter->from];
+    if (node->consensus && !world->cut[letter->from][node->number] && letter->life >= *heard) {
+        *heard = letter->life; /* the connection of an older life is closed now */
         world_note(world, letter->from << 8 | letter->bytes << 16);
         pit_consensus_receive(node->consensus, letter->from, letter->text, letter->bytes);
         node_attend(node);
@@ -144,6 +146,7 @@ bool world_send(void *context, uint32_t to, const struct iovec *pieces, uint32_t
         struct letter *letter = malloc(sizeof *letter + bytes);
         PIT_CHECK(letter);
         letter->from = node->number;
+        letter->life = node->life;
         letter->bytes = 0;
         for (uint32_t k = 0; k < count; k++) {
             memcpy(letter->text + letter->bytes, pieces[k].iov_base, pieces[k].iov_len);
@@ -198,6 +201,7 @@ void world_begin(struct world *world, uint64_t seed, uint32_t nodes)
         world->node[number].memory_used = memory_used[number];
     }
     world->commands_most = WORLD_COMMANDS_MAX;
+    world->keep_bytes = world_chance(world, 250) ? UINT64_MAX : world_between(world, 0, 8192);
     world->memory_bytes = world_chance(world, 250) ? 1 << 20 : world_between(world, 1, 8192);
     world_heal_network(world);
     checks_begin(world);
@@ -248,6 +252,8 @@ void world_run(struct world *world, uint64_t until_ns)
         world->happened++;
         world_note(world, event.at_ns ^ event.node);
         event.happen(world, &event);
+        if (world->happened == WORLD_EVENTS_MAX)
+            world_violation(world, "storm: %u events, and no end", WORLD_EVENTS_MAX);
     }
     if (!world->violation[0])
         world->now_ns = until_ns;

@@ -8,6 +8,7 @@
  *   disk.c      a node's disk: what is written, what is durable, what a crash leaves; disk_journal.c: the same with
  *               the real journal
  *   node.c      a node: the engine, the market behind it, what clients ask of it
+ *   lives.c     a node that loses its log, or is given another's state
  *   faults.c    what goes wrong, and when it ends
  *   checks.c    what must hold whatever goes wrong
  */
@@ -18,7 +19,8 @@
 #include "stages/consensus.h"
 
 #define WORLD_NODES_MAX PIT_CONSENSUS_NODES_MAX
-#define WORLD_ENTRIES_MAX 16384u /* in the log of one run */
+#define WORLD_ENTRIES_MAX 16384u  /* in the log of one run */
+#define WORLD_EVENTS_MAX 1000000u /* a run has 7,000 or so; more is messages that bring forth messages */
 #define WORLD_TERMS_MAX 16384u
 #define WORLD_COMMANDS_MAX 6u /* in one entry */
 #define WORLD_MARKET_BYTES (4u << 20)
@@ -57,9 +59,12 @@ struct disk {
     struct disk_entry
         *entries; /* durable: entry i at i - 1; also those that nobody can read any more, for the checks */
     uint64_t count, room;
-    uint64_t base;      /* the engine is told of the entries after it */
-    uint64_t first;     /* entries before it are removed */
-    uint64_t committed; /* known to be when it was written last */
+    uint64_t base;          /* the engine is told of the entries after it */
+    uint64_t first;         /* entries before it are removed */
+    uint64_t committed;     /* known to be when it was written last */
+    struct disk_mark *lost; /* what was durable before the disk was lost, for the checks */
+    uint64_t lost_count;
+    bool damaged; /* what is loaded is refused */
     uint64_t term, vote;
     struct disk_write *writes, **writes_end;
     struct disk_mark *log; /* as asked for: entry i at i - 1 */
@@ -86,7 +91,11 @@ struct node {
     uint64_t monotonic_ahead_ns; /* of virtual time; jumps grow it */
     int64_t utc_ahead_ns;
     int64_t drift_ppm;
-    uint64_t restart_ns; /* when it is to run again; 0 = it runs */
+    uint64_t restart_ns;                 /* when it is to run again; 0 = it runs */
+    uint32_t life;                       /* how often it has lost promises */
+    uint32_t heard[WORLD_NODES_MAX + 1]; /* the life in which each other was heard last */
+    bool unfit;                          /* has lost promises, and has not caught up */
+    bool installing;                     /* is about to be given a state */
     /* The state machine. */
     uint8_t *memory;
     size_t memory_used;
@@ -138,6 +147,7 @@ struct world {
     bool loaded;             /* clients ask */
     uint64_t client_gap_ns;
     uint32_t commands_most;
+    uint64_t keep_bytes;   /* of committed entries that a journal tells at the start */
     uint64_t memory_bytes; /* of the engine's */
     /* What is known. */
     struct truth truth[WORLD_ENTRIES_MAX + 1];
@@ -149,7 +159,8 @@ struct world {
     struct pit_event *slots;
     /* Outcome. */
     uint64_t trace; /* over everything that happened */
-    uint64_t happened, delivered, crashes, elections;
+    uint64_t happened, delivered, crashes, elections, installed, rejoined, reread, handed;
+    uint32_t heir;       /* whom a leader hands over to */
     char violation[512]; /* the first; empty = none */
     bool telling;        /* print what happens */
 };
@@ -195,6 +206,10 @@ void disk_choose_base(struct disk *disk);
 /* Removes some of the committed entries. */
 void disk_remove(struct disk *disk);
 
+/* The disk is empty; or it holds, up to base, what another has, without entries before or after. */
+void disk_lose(struct disk *disk);
+void disk_install(struct disk *disk, const struct disk *donor, uint64_t base);
+
 /* The machine stops: of what was not durable some may be there. Call it before the engine is closed. */
 void disk_crash(struct disk *disk);
 
@@ -208,12 +223,17 @@ void disk_settle_all(struct disk *disk);
 void disk_journal_create(struct disk *disk);
 void disk_journal_destroy(struct disk *disk);
 void disk_journal_crash(struct disk *disk);
+void disk_journal_lose(struct disk *disk);
+void disk_journal_install(struct disk *disk, uint64_t first_sequence); /* what is above is installed */
+uint64_t disk_journal_base(struct disk *disk);
+int32_t disk_journal_read(struct disk *disk, uint64_t index, struct pit_consensus_entry *entries, uint32_t max,
+                          uint64_t *before_term);
 void disk_journal_fail(struct disk *disk, uint64_t writes); /* so many from now on, one fails */
 uint64_t disk_journal_turn(struct disk *disk);              /* a block is written. Returns what is durable */
 int disk_journal_load(struct disk *disk, uint64_t *term, uint64_t *vote, struct pit_consensus_base *base,
                       int (*each)(void *argument, const struct pit_consensus_entry *entry), void *argument,
                       struct pit_error *error);
-int disk_journal_begin(struct disk *disk, uint64_t term, const struct pit_consensus_entry *first);
+int disk_journal_begin(struct disk *disk, uint64_t term, uint64_t vote, const struct pit_consensus_entry *first);
 int disk_journal_keep_vote(struct disk *disk, uint64_t term, uint64_t vote);
 int disk_journal_append(struct disk *disk, uint64_t ticket, const struct pit_consensus_entry *entries, uint32_t count);
 int disk_journal_truncate(struct disk *disk, uint64_t ticket, uint64_t index);
@@ -228,6 +248,13 @@ void node_attend(struct node *node);              /* after whatever the engine d
 uint32_t node_leading(const struct world *world); /* the one of the highest term, 0 = none */
 void node_clients(struct world *world, struct event *event);
 uint64_t node_utc_ns(const struct node *node);
+
+/* lives.c */
+
+void lives_damage(struct world *world, struct node *node, uint64_t down_ms); /* the longest it is down */
+bool lives_may_damage(const struct node *node);
+void lives_lose(struct node *node);
+void lives_attend(struct node *leader, const struct pit_consensus_state *state);
 
 /* faults.c */
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""record.py PITLINE: records what this pitline writes, for every later one to read, into test/golden/VERSION.
+"""record.py PITLINE [NAME]: records what this pitline writes, for every later one to read, into test/golden/VERSION (or NAME).
 
 A pipeline takes orders of every kind from three accounts over its wire, is killed, started again with another price band,
 halts and resumes a symbol, and is stopped. Its journal, two snapshots of it and the digests go into the directory; README.md
@@ -18,7 +18,7 @@ import sys
 import tarfile
 import tempfile
 
-if len(sys.argv) != 2:
+if len(sys.argv) not in (2, 3):
     sys.exit(__doc__)
 os.environ["PITLINE"] = os.path.abspath(sys.argv[1])
 here = pathlib.Path(__file__).resolve().parent
@@ -139,7 +139,7 @@ def told(data, *arguments):
 
 def main():
     version = subprocess.run([pitline.BINARY, "--version"], check=True, text=True, stdout=subprocess.PIPE).stdout.split()[1]
-    target = here / version
+    target = here / (sys.argv[2] if len(sys.argv) > 2 else version)
     with tempfile.TemporaryDirectory(prefix="pitline-record-") as directory:
         data, snapshots = record_run(directory)
         names = sorted(name for name in os.listdir(data) if name.endswith((".journal", ".pit")))

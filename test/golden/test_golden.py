@@ -64,7 +64,7 @@ def every_recording_replays_to_its_digests():
     for place in RECORDINGS:
         with Recording(place) as recording:
             manifest = recording.manifest
-            assert manifest["pitline"] == place.name
+            assert place.name.split("-")[0] == manifest["pitline"]
             assert fingerprint(recording.data) == manifest["sha256"]
             sound = pitline.run("journal", "verify", recording.data)
             assert sound.endswith("sound commands %d torn-bytes 0\n" % manifest["whole"]["commands"]), sound

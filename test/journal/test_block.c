@@ -115,11 +115,11 @@ static void a_block_that_contradicts_itself_is_told(void **state)
     EXPECT_LIE((*record)->count++, "a record's count");
     EXPECT_LIE((*record)->first_sequence++, "a record's first sequence");
     EXPECT_LIE((*record)->kind = 3, "of a cluster's log");
-    EXPECT_LIE((*record)->kind = 9, "does not know");
+    EXPECT_LIE((*record)->kind = 10, "does not know");
     EXPECT_LIE((*record)->kind = 0, "does not know");
     EXPECT_LIE(((struct pit_command *)((uint8_t *)sample->command + 64))->sequence++, "a command's sequence");
     EXPECT_LIE(sample->digest->bytes--, "a digest record");
-    EXPECT_LIE(sample->digest->kind = 9, "does not know");
+    EXPECT_LIE(sample->digest->kind = 10, "does not know");
     free(sample);
 }
 

@@ -15,6 +15,7 @@
 /* A market with memory of its own. */
 struct place {
     struct pit_market *market;
+    struct pit_results *results;
     struct {
         void *at;
         size_t bytes;
@@ -55,6 +56,7 @@ static struct place *place_open(void)
     assert_non_null(place);
     const struct pit_reserve memory = {.reserve = take, .context = place};
     place->market = pit_market_create(&memory);
+    assert_int_equal(pit_results_create(&place->results, 0, NULL), 0);
     place->room = (size_t)1 << 30;
     place->sink = (struct pit_event_sink){.slots = place->slots,
                                           .mask = 255,
@@ -70,12 +72,28 @@ static void place_close(struct place *place)
 {
     for (uint32_t i = 0; i < place->blocks; i++)
         munmap(place->block[i].at, place->block[i].bytes);
+    pit_results_destroy(place->results);
     free(place);
 }
 
 static void apply(struct place *place, struct pit_command command)
 {
     pit_market_apply(place->market, &command, &place->sink);
+}
+
+static void keep(struct place *place, uint32_t account, uint32_t request, uint64_t sequence)
+{
+    static const uint8_t kinds[] = {PIT_EVENT_ACCEPTED, PIT_EVENT_REJECTED, PIT_EVENT_CANCELLED,
+                                    PIT_EVENT_REDUCED,  PIT_EVENT_REPLACED, PIT_EVENT_STATE};
+    const struct pit_result result = {.sequence = sequence,
+                                      .order_id = sequence / 2,
+                                      .traded = request % 4 ? request : PIT_QUANTITY_MAX - request,
+                                      .open = request % 3 * sequence,
+                                      .request = request,
+                                      .symbol = request % 5,
+                                      .kind = kinds[request % 6],
+                                      .reason = (uint8_t)(request % 23)};
+    pit_results_keep(place->results, account, &result);
 }
 
 /* Symbols with orders at many prices, some with ids of their own, some halted; and a symbol that nobody defined.
@@ -114,6 +132,8 @@ static uint64_t fill(struct place *place, uint32_t symbols, uint32_t orders)
                                           .quantity = i % 50 ? i + 1 : PIT_QUANTITY_MAX - i});
     }
     apply(place, (struct pit_command){.sequence = ++sequence, .symbol = 7000, .kind = PIT_COMMAND_NEW, .account = 1});
+    for (uint32_t i = 0; i < orders; i += 3)
+        keep(place, 1 + i % 7 * 613566757, i + 1, i + 1);
     if (symbols > 1)
         apply(place, (struct pit_command){
                          .sequence = ++sequence, .symbol = 3, .kind = PIT_COMMAND_STATE, .quantity = PIT_STATE_HALTED});
@@ -132,7 +152,7 @@ static struct pit_snapshot_header write_snapshot(const struct pit_disk *disk, st
 {
     struct pit_snapshot_header header = header_of(sequence);
     struct pit_error error = {0};
-    if (pit_snapshot_write(disk, DIRECTORY, &place->market, 1, NULL, &header, &error))
+    if (pit_snapshot_write(disk, DIRECTORY, &place->market, 1, NULL, place->results, &header, &error))
         fail_msg("%s", error.text);
     return header;
 }
@@ -140,7 +160,7 @@ static struct pit_snapshot_header write_snapshot(const struct pit_disk *disk, st
 static int load(const struct pit_disk *disk, struct place *place, uint64_t sequence, struct pit_error *error)
 {
     const struct pit_snapshot_target target = {
-        .markets = &place->market, .markets_count = 1, .room = room, .room_context = place};
+        .markets = &place->market, .markets_count = 1, .room = room, .room_context = place, .results = place->results};
     struct pit_snapshot_header header;
     return pit_snapshot_load(disk, DIRECTORY, sequence, &target, &header, error);
 }
@@ -184,6 +204,28 @@ static void same(const struct pit_digest *a, const struct pit_digest *b)
     assert_memory_equal(a, b, sizeof *a);
 }
 
+static void same_results(const struct place *a, const struct place *b)
+{
+    assert_int_equal(pit_results_accounts(a->results), pit_results_accounts(b->results));
+    assert_int_equal(pit_results_count(a->results), pit_results_count(b->results));
+    assert_true(pit_results_digest(a->results) == pit_results_digest(b->results));
+    uint32_t *order = calloc(pit_results_accounts(a->results) + 1, sizeof *order);
+    pit_results_order(a->results, order);
+    for (uint32_t i = 0; i < pit_results_accounts(a->results); i++) {
+        const struct pit_result *window, *result;
+        uint32_t count;
+        const uint32_t account = pit_results_of(a->results, order[i], &window, &count);
+        assert_int_equal(pit_results_last(a->results, account), pit_results_last(b->results, account));
+        for (uint32_t at = 0; at < PIT_RESULTS_WINDOW; at++) {
+            if (window[at].sequence == 0)
+                continue;
+            assert_int_equal(pit_results_find(b->results, account, window[at].request, &result), PIT_RESULTS_FOUND);
+            assert_memory_equal(&window[at], result, sizeof *result);
+        }
+    }
+    free(order);
+}
+
 /* Tests. */
 
 static void what_was_written_is_read(void **state)
@@ -213,6 +255,8 @@ static void what_was_written_is_read(void **state)
         assert_memory_equal(&header, &wrote, sizeof header);
         const struct pit_digest a = pit_market_full_digest(from->market), b = pit_market_full_digest(to->market);
         same(&a, &b);
+        same_results(from, to);
+        assert_int_equal(header.results, pit_results_count(from->results));
         sound(to);
         place_close(from);
         place_close(to);
@@ -240,7 +284,7 @@ static void symbols_go_to_several_markets_and_come_from_several(void **state)
     struct pit_snapshot_past *read = calloc(PIT_SYMBOLS_MAX, sizeof *read);
     past[6] = (struct pit_snapshot_past){.trades = 77, .last_price = -5, .last_quantity = UINT64_MAX};
     struct pit_snapshot_header header = header_of(sequence);
-    assert_int_equal(pit_snapshot_write(&memory.disk, DIRECTORY, &from->market, 1, past, &header, NULL), 0);
+    assert_int_equal(pit_snapshot_write(&memory.disk, DIRECTORY, &from->market, 1, past, NULL, &header, NULL), 0);
     const struct pit_digest wanted = pit_market_full_digest(from->market);
 
     struct pit_market *markets[2] = {to[0]->market, to[1]->market};
@@ -258,7 +302,7 @@ static void symbols_go_to_several_markets_and_come_from_several(void **state)
 
     /* Back again: written from two markets it is the same. */
     struct place *back = place_open();
-    assert_int_equal(pit_snapshot_write(&memory.disk, DIRECTORY, markets, 2, read, &header, NULL), 0);
+    assert_int_equal(pit_snapshot_write(&memory.disk, DIRECTORY, markets, 2, read, NULL, &header, NULL), 0);
     assert_int_equal(load(&memory.disk, back, sequence, NULL), 0);
     whole = pit_market_full_digest(back->market);
     same(&whole, &wanted);
@@ -400,7 +444,7 @@ static void other_version_is_named(void **state)
     struct pit_snapshot_header header;
     struct pit_error error = {0};
     assert_int_equal(pit_snapshot_check(&memory.disk, DIRECTORY, sequence, &header, &error), -EPROTONOSUPPORT);
-    assert_non_null(strstr(error.text, "version 7"));
+    assert_non_null(strstr(error.text, "version 8"));
     memory_disk_free(&memory);
 }
 
@@ -441,7 +485,7 @@ static void newest_good_one_is_found_and_bad_ones_are_told(void **state)
         write_snapshot(&memory.disk, place, last + 10 * i);
     struct pit_snapshot_header stranger = header_of(last + 100);
     stranger.journal_id[15]++;
-    assert_int_equal(pit_snapshot_write(&memory.disk, DIRECTORY, &place->market, 1, NULL, &stranger, NULL), 0);
+    assert_int_equal(pit_snapshot_write(&memory.disk, DIRECTORY, &place->market, 1, NULL, NULL, &stranger, NULL), 0);
     const struct pit_snapshot_header mine = header_of(last);
     struct pit_snapshot_header header;
     struct warnings warnings = {0};
@@ -486,7 +530,7 @@ static void failed_write_leaves_older_snapshots_and_nothing_else(void **state)
         memory.torn = true;
         struct pit_snapshot_header header = header_of(last + 1);
         struct pit_error error = {0};
-        const int code = pit_snapshot_write(&memory.disk, DIRECTORY, &place->market, 1, NULL, &header, &error);
+        const int code = pit_snapshot_write(&memory.disk, DIRECTORY, &place->market, 1, NULL, NULL, &header, &error);
         failed = code != 0;
         assert_int_equal(code, failed ? -ENOSPC : 0);
         assert_int_equal(snapshots(&memory), failed ? 1 : 2);
@@ -502,7 +546,7 @@ static void failed_write_leaves_older_snapshots_and_nothing_else(void **state)
     memory_disk_init(&memory, 1);
     memory.fail_sync_code = -EIO;
     struct pit_snapshot_header header = header_of(last);
-    assert_int_equal(pit_snapshot_write(&memory.disk, DIRECTORY, &place->market, 1, NULL, &header, NULL), -EIO);
+    assert_int_equal(pit_snapshot_write(&memory.disk, DIRECTORY, &place->market, 1, NULL, NULL, &header, NULL), -EIO);
     assert_int_equal(snapshots(&memory), 0);
     memory_disk_free(&memory);
     place_close(place);
@@ -545,7 +589,7 @@ static void crash_leaves_whole_snapshots_only(void **state)
         write_snapshot(&memory.disk, place, last);
         memory.fail_sync_code = round % 2 ? -EIO : 0;
         struct pit_snapshot_header header = header_of(last + 1);
-        (void)pit_snapshot_write(&memory.disk, DIRECTORY, &place->market, 1, NULL, &header, NULL);
+        (void)pit_snapshot_write(&memory.disk, DIRECTORY, &place->market, 1, NULL, NULL, &header, NULL);
         memory_disk_crash(&after, &memory);
         struct warnings warnings = {0};
         assert_int_equal(pit_snapshot_newest(&after.disk, DIRECTORY, header_of(last).journal_id, UINT64_MAX, warned,
@@ -616,10 +660,10 @@ static void one_process_at_a_time_writes(void **state)
     assert_true(lock >= 0);
     struct pit_snapshot_header header = header_of(last);
     struct pit_error error = {0};
-    assert_int_equal(pit_snapshot_write(disk, path, &place->market, 1, NULL, &header, &error), -EWOULDBLOCK);
+    assert_int_equal(pit_snapshot_write(disk, path, &place->market, 1, NULL, NULL, &header, &error), -EWOULDBLOCK);
     assert_non_null(strstr(error.text, "another process"));
     disk->close(disk->context, lock);
-    assert_int_equal(pit_snapshot_write(disk, path, &place->market, 1, NULL, &header, NULL), 0);
+    assert_int_equal(pit_snapshot_write(disk, path, &place->market, 1, NULL, NULL, &header, NULL), 0);
     assert_int_equal(pit_snapshot_check(disk, path, last, &header, NULL), 0);
     place_close(place);
     fixture_directory_remove(path);

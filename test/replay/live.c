@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "to_log.h"
+
 static void *reserve(void *context, size_t bytes, size_t alignment)
 {
     (void)context;
@@ -63,9 +65,13 @@ void live_begin(struct live *live, const struct pit_disk *disk, uint64_t seed)
                                          .folded = 1,
                                          .make_room = sink_full};
     live->market = pit_market_create(&live->reserve);
+    live->as_log = getenv("PIT_LIVE_AS_LOG") != NULL;
+    if (disk && live->as_log)
+        pit_journal_unlock(disk, pit_journal_lock(disk, "single", NULL)); /* makes the directory */
     if (disk) {
-        struct pit_journal_options options = {
-            .directory = "journal", .segment_bytes = PIT_JOURNAL_SEGMENT_BYTES_MIN, .sync = PIT_JOURNAL_SYNC_AUTO};
+        struct pit_journal_options options = {.directory = live->as_log ? "single" : "journal",
+                                              .segment_bytes = PIT_JOURNAL_SEGMENT_BYTES_MIN,
+                                              .sync = PIT_JOURNAL_SYNC_AUTO};
         struct pit_journal_end end = {0};
         struct pit_error error = {0};
         if (pit_journal_open(&live->journal, disk, &options, &end, &error)) {
@@ -161,6 +167,8 @@ static void drain(struct live *live)
         push(live);
     pit_journal_close(live->journal);
     live->journal = NULL;
+    if (live->as_log)
+        to_log(live->disk, "single", "journal", live->random, PIT_JOURNAL_SEGMENT_BYTES_MIN);
 }
 
 void live_stop(struct live *live, bool spoil_state)

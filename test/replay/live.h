@@ -15,7 +15,8 @@ struct live {
     struct pit_event_sink sink; /* keeps every event: runs stay below LIVE_SINK_SLOTS events */
     const struct pit_disk *disk;
     struct pit_journal *journal; /* NULL: nothing is journaled */
-    uint64_t sequence;           /* of the last command */
+    bool as_log;       /* with PIT_LIVE_AS_LOG in the environment: what is journaled ends up as a cluster's log */
+    uint64_t sequence; /* of the last command */
     uint64_t random;
     uint64_t digest_lag;     /* a digest is journaled so many commands after its own */
     uint64_t digest_skip;    /* the digest of this sequence is not journaled at all */
@@ -25,7 +26,7 @@ struct live {
     uint64_t trades, rejects;
 };
 
-/* A run on disk (NULL: without a journal). The directory is "journal". */
+/* A run on disk (NULL: without a journal). The directory is "journal"; as a log it is there when the run has ended. */
 void live_begin(struct live *live, const struct pit_disk *disk, uint64_t seed);
 
 /* Some more random commands, or one given one (its sequence and time are filled in). */

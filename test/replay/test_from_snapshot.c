@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "journal/log_anchors.h"
+#include "journal/retention.h"
 #include "journal/snapshot.h"
 #include "live.h"
 #include "replay/replay.h"
@@ -116,7 +118,7 @@ static struct pit_snapshot_header snapshot_at(uint64_t sequence)
                                          .time_ns = run.result.last_time_ns,
                                          .command = run.result.last_command};
     assert_int_equal(pit_snapshot_journal_id(&disk.disk, "journal", header.journal_id, NULL), 0);
-    if (pit_snapshot_write(&disk.disk, "journal", run.markets, MARKETS, NULL, &header, &run.error))
+    if (pit_snapshot_write(&disk.disk, "journal", run.markets, MARKETS, NULL, NULL, &header, &run.error))
         fail_msg("%s", run.error.text);
     return header;
 }
@@ -219,6 +221,47 @@ static void state_that_is_not_the_snapshots_is_noticed(void **state)
     assert_int_equal(run.result.differs_after, 20000);
 }
 
+/* A snapshot whose command is in no block: the journal begins with the command after it, or later. */
+static void journal_may_begin_right_after_the_snapshot(void **state)
+{
+    (void)state;
+    uint64_t *segments = NULL, block, first;
+    struct pit_journal_reader *reader;
+    struct pit_error error = {0};
+    struct run run;
+    const struct pit_digest wanted = pit_market_full_digest(live.market);
+    assert_true(pit_journal_segments(&disk.disk, "journal", &segments) > 1);
+    assert_int_equal(pit_journal_reader_open_at(&reader, &disk.disk, "journal", segments[1], &error), 0);
+    pit_journal_reader_beginning(reader, &block, &first);
+    pit_journal_reader_close(reader);
+    assert_true(first > 2);
+    snapshot_at(first - 2);
+    snapshot_at(first - 1);
+    assert_int_equal(pit_retention_step(&disk.disk, "journal", PIT_OLD_SEGMENTS_REMOVE, segments[1], &error), 1);
+    run_load(&run, first - 1);
+    run.options.from_time_ns = 77;
+    if (run_replay(&run))
+        fail_msg("%s", run.error.text);
+    const struct pit_digest digest = run_digest(&run);
+    assert_memory_equal(&digest, &wanted, sizeof digest);
+    assert_int_equal(run.result.skipped, first - 1);
+    assert_int_equal(run.result.last_sequence, live.sequence);
+    assert_int_equal(run.result.end.sequence, live.sequence);
+    run_load(&run, first - 2);
+    assert_int_equal(run_replay(&run), -ESTALE);
+    free(segments);
+}
+
+static int begin_longer(void **state)
+{
+    (void)state;
+    memory_disk_init(&disk, seed);
+    live_begin(&live, &disk.disk, seed);
+    live_run(&live, COMMANDS + 2 * EVERY);
+    live_stop(&live, false);
+    return 0;
+}
+
 int main(void)
 {
     const char *given = getenv("PIT_SEED");
@@ -230,6 +273,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(snapshot_ahead_of_the_journal_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(until_may_be_the_snapshot_itself, begin, end),
         cmocka_unit_test_setup_teardown(state_that_is_not_the_snapshots_is_noticed, begin, end),
+        cmocka_unit_test_setup_teardown(journal_may_begin_right_after_the_snapshot, begin_longer, end),
     };
     return cmocka_run_group_tests_name("from snapshot", tests, NULL, NULL);
 }

@@ -258,7 +258,7 @@ static void snapshot_at(uint64_t sequence, uint64_t command)
     assert_int_equal(pit_walk_next(walk, &error), 1);
     struct pit_market *market = pit_walk_market(walk);
     assert_int_equal(pit_snapshot_journal_id(&disk.disk, "journal", header.journal_id, NULL), 0);
-    assert_int_equal(pit_snapshot_write(&disk.disk, "journal", &market, 1, NULL, &header, &error), 0);
+    assert_int_equal(pit_snapshot_write(&disk.disk, "journal", &market, 1, NULL, NULL, &header, &error), 0);
     pit_walk_close(walk);
 }
 

@@ -11,6 +11,8 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "ring/sequence.h"
 #include "ring/wait.h"
@@ -174,6 +176,31 @@ static void sleeper_hears_every_one_of_many_ringers(void **state)
         pthread_join(threads[i], NULL);
 }
 
+static void bell_writes_to_its_handle_while_the_owner_dozes_and_only_then(void **state)
+{
+    (void)state;
+    struct pit_bell *bell = pit_bell_create(bell_memory[0]);
+    struct pit_wait wait;
+    eventfd_t rings;
+    int handle = eventfd(0, EFD_NONBLOCK);
+    assert_true(handle >= 0);
+    pit_bell_attach(bell, handle);
+    pit_wait_init(&wait, PIT_WAIT_SLEEP, bell);
+    pit_bell_ring(bell);
+    assert_int_not_equal(eventfd_read(handle, &rings), 0); /* nobody dozes */
+    assert_false(pit_wait_doze(&wait));                    /* it has rung since the owner listened */
+    pit_wait_listen(&wait);
+    assert_true(pit_wait_doze(&wait));
+    pit_bell_ring(bell);
+    pit_bell_ring(bell);
+    assert_int_equal(eventfd_read(handle, &rings), 0);
+    assert_int_equal(rings, 2);
+    pit_bell_ring(bell);
+    pit_wait_wake(&wait); /* takes what is there */
+    assert_int_not_equal(eventfd_read(handle, &rings), 0);
+    close(handle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +209,7 @@ int main(void)
         cmocka_unit_test(ring_before_the_sleep_ends_it_at_once),
         cmocka_unit_test(two_sleepers_wake_each_other_every_time),
         cmocka_unit_test(sleeper_hears_every_one_of_many_ringers),
+        cmocka_unit_test(bell_writes_to_its_handle_while_the_owner_dozes_and_only_then),
     };
     return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
 }

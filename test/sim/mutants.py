@@ -59,8 +59,8 @@ MUTANTS = {
         "        if (utc_ns > gateway->time_ns || ON(time-falls))\n"),
     "farewell-too-early": (
         "a session is ended before the reports of its last commands are sent", "stages/egress_outbox.c",
-        "session->parted || session->close_command > egress->counters.covered)",
-        "session->parted || (session->close_command > egress->counters.covered && !ON(farewell-too-early)))"),
+        "return session->close_command <= egress->counters.covered;",
+        "return session->close_command <= egress->counters.covered || ON(farewell-too-early);"),
     "grown-order-keeps-its-place": (
         "an order that is replaced by a larger one keeps its place in the queue", "book/book.c",
         "order.quantity <= quantity_old",

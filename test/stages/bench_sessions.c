@@ -23,6 +23,7 @@ struct bench {
     struct pit_control control;
     struct pit_ring *input, *sessions, *output;
     struct pit_ring_reader commands;
+    struct pit_results *results;
     struct pit_egress *egress;
     struct pit_gateway *gateway;
     char address[64];
@@ -96,12 +97,14 @@ static void make_server(struct bench *bench)
     bench->sessions = make_ring(1024, sizeof(struct pit_session_note));
     PIT_CHECK(pit_ring_reader_add(bench->input, &bench->commands));
     struct pit_egress_source source = {bench->output, bench->commands.cursor};
+    PIT_CHECK(pit_results_create(&bench->results, 0, &error) == 0);
     struct pit_egress_config egress = {.network = pit_network_machine(),
                                        .clock = pit_clock_machine(),
                                        .sessions = bench->sessions,
                                        .sources = &source,
                                        .sources_count = 1,
-                                       .sessions_max = 4};
+                                       .sessions_max = 4,
+                                       .results = bench->results};
     PIT_CHECK(pit_egress_create(&bench->egress, &egress, &error) == 0);
     struct pit_gateway_config gateway = {.network = pit_network_machine(),
                                          .clock = pit_clock_machine(),
@@ -182,6 +185,7 @@ int main(int argc, char **argv)
            (unsigned long long)summary.p50_ns, (unsigned long long)summary.p99_ns, (unsigned long long)counters->sends);
     pit_gateway_destroy(bench.gateway);
     pit_egress_destroy(bench.egress);
+    pit_results_destroy(bench.results);
     free(bench.input);
     free(bench.output);
     free(bench.sessions);

@@ -16,6 +16,7 @@
 
 static char directory[64];
 static struct pit_snapshot_past trades[PIT_SYMBOLS_MAX]; /* of the last replay */
+static struct pit_results *results;                      /* likewise */
 static struct pit_pipeline_symbol symbols[LOCAL_SYMBOLS];
 
 int local_run_directory_make(void **state)
@@ -195,8 +196,7 @@ static void *reserve(void *context, size_t bytes, size_t alignment)
 
 static bool count_trade(void *context, const struct pit_command *command, const struct pit_event *event)
 {
-    (void)context;
-    (void)command;
+    pit_results_add(results, context, event, command->sequence);
     if (event->kind == PIT_EVENT_TRADE) {
         trades[event->symbol].trades++;
         trades[event->symbol].last_price = event->price;
@@ -209,10 +209,19 @@ struct pit_digest local_run_replay(const char *name, uint64_t until, struct pit_
                                    struct pit_market **market)
 {
     const struct pit_reserve memory = {.reserve = reserve};
+    struct pit_result progress = {0};
     struct pit_market *own = pit_market_create(&memory);
-    struct pit_replay_options options = {
-        .markets = &own, .markets_count = 1, .until = until, .verify = true, .event = count_trade};
+    struct pit_replay_options options = {.markets = &own,
+                                         .markets_count = 1,
+                                         .until = until,
+                                         .verify = true,
+                                         .event = count_trade,
+                                         .event_context = &progress};
     struct pit_error error = {0};
+    if (results)
+        pit_results_clear(results);
+    else
+        assert_int_equal(pit_results_create(&results, 0, NULL), 0);
     memset(trades, 0, sizeof trades);
     if (pit_replay(pit_disk_machine(), local_run_path(name, ""), &options, result, &error) != 0)
         fail_msg("%s", error.text);
@@ -235,6 +244,6 @@ void local_run_snapshot(const char *name, uint64_t sequence, bool spoil)
                                          .command = result.last_command};
     const char *data = local_run_path(name, "");
     if (pit_snapshot_journal_id(pit_disk_machine(), data, header.journal_id, &error) ||
-        pit_snapshot_write(pit_disk_machine(), data, &market, 1, trades, &header, &error))
+        pit_snapshot_write(pit_disk_machine(), data, &market, 1, trades, results, &header, &error))
         fail_msg("%s", error.text);
 }

@@ -62,7 +62,14 @@ static int make_gateway(struct rig *rig, const struct rig_options *options, stru
         startup[i].symbol = RIG_SYMBOLS - options->startup + i;
         startup[i].definition = rig->symbols[startup[i].symbol];
     }
+    struct pit_gateway_cluster cluster = {
+        .node = &rig->node,
+        .intake = &rig->intakes,
+        .covered = &pit_egress_counters(rig->egress)->covered,
+        .clients = {NULL, "unix:/first", "unix:/second", "unix:/third"},
+    };
     struct pit_gateway_config config = {
+        .cluster = options->node ? &cluster : NULL,
         .network = &rig->fake->table,
         .clock = &rig->clock,
         .control = &rig->control,
@@ -106,6 +113,7 @@ int rig_try(struct rig **created, const struct rig_options *options, struct pit_
     PIT_CHECK(pit_ring_reader_add(rig->input, &rig->commands));
     make_symbols(rig);
     struct pit_egress_source source = {.output = rig->output, .cursor = rig->commands.cursor};
+    PIT_CHECK(pit_results_create(&rig->results, options->results_accounts, error) == 0);
     struct pit_egress_config config = {
         .network = &rig->fake->table,
         .clock = &rig->clock,
@@ -115,6 +123,8 @@ int rig_try(struct rig **created, const struct rig_options *options, struct pit_
         .sessions_max = options->limits.sessions_max ? options->limits.sessions_max : 64,
         .outbox_bytes = options->outbox_bytes,
         .close_ms = options->close_ms,
+        .node = options->node ? &rig->node : NULL,
+        .results = rig->results,
     };
     PIT_CHECK(pit_egress_create(&rig->egress, &config, error) == 0);
     int code = make_gateway(rig, options, error);
@@ -141,6 +151,7 @@ void rig_destroy(struct rig *rig)
 {
     pit_gateway_destroy(rig->gateway);
     pit_egress_destroy(rig->egress);
+    pit_results_destroy(rig->results);
     fake_network_destroy(rig->fake);
     for (uint32_t i = 0; i < 3; i++)
         free(rig->memory[i]);

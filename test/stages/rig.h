@@ -30,7 +30,9 @@ struct rig_options {
     struct pit_gateway_limits limits;
     uint32_t outbox_bytes;
     uint32_t close_ms;
-    const char *address; /* NULL = loopback */
+    uint32_t results_accounts; /* accounts of which results are kept; 0 = as always */
+    const char *address;       /* NULL = loopback */
+    bool node;                 /* of a cluster: the input ring is the intake ring, and nobody leads at first */
 };
 
 struct rig {
@@ -39,10 +41,13 @@ struct rig {
     uint64_t utc_ns;
     uint64_t monotonic_ns;
     struct pit_control control;
-    struct pit_sequence intake; /* the journaler's, for the test to set */
+    struct pit_sequence intake;                   /* the journaler's, for the test to set */
+    _Alignas(64) struct pit_node_board node;      /* the replicator's, for the test to set */
+    _Alignas(64) struct pit_intake_board intakes; /* the gateway's */
     void *memory[3];
     struct pit_ring *input, *sessions, *output;
     struct pit_ring_reader commands; /* the matcher's */
+    struct pit_results *results;
     struct pit_egress *egress;
     struct pit_gateway *gateway;
     struct pit_agent gateway_agent, egress_agent;

@@ -358,6 +358,23 @@ static const char *cluster_with(const char *old, const char *new)
     return text;
 }
 
+static void config_knows_the_stages_of_a_cluster(void **state)
+{
+    (void)state;
+    static const char groups[] = "threads:\n"
+                                 "  mode: groups\n"
+                                 "  groups:\n"
+                                 "    - stages: [gateway, egress, publisher]\n"
+                                 "    - stages: [replicator, matcher]\n"
+                                 "cluster:\n";
+    make_key("00112233445566778899aabbccddeeff");
+    struct loaded loaded = load(cluster_with("cluster:\n", groups));
+    assert_int_equal(loaded.config.pipeline.cluster.node, 2);
+    assert_int_equal(loaded.config.pipeline.groups_count, 2);
+    unload(&loaded);
+    unlink(key_path);
+}
+
 static void config_says_all_about_a_cluster(void **state)
 {
     (void)state;
@@ -536,6 +553,7 @@ int main(void)
         cmocka_unit_test(config_refuses_an_open_listener_without_keys),
         cmocka_unit_test(config_refuses_bad_accounts_and_never_shows_a_key),
         cmocka_unit_test(config_reads_keys_from_files_that_others_cannot_read),
+        cmocka_unit_test(config_knows_the_stages_of_a_cluster),
         cmocka_unit_test(config_says_all_about_a_cluster),
         cmocka_unit_test(config_refuses_clusters_that_cannot_be),
         cmocka_unit_test(config_begins_and_rejoins_clusters_only),

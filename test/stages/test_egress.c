@@ -350,7 +350,8 @@ static void egress_waits_for_every_matcher_before_it_ends_a_session(void **state
                                        .sessions = rings[2],
                                        .sources = sources,
                                        .sources_count = 2,
-                                       .sessions_max = 1};
+                                       .sessions_max = 1,
+                                       .results = rig->results};
     struct pit_egress *egress = NULL;
     struct pit_error error;
     assert_int_equal(pit_egress_create(&egress, &config, &error), 0);

@@ -32,6 +32,8 @@ struct past {
     struct pit_digest digest;
     struct pit_journal_end end;
     uint64_t last_time_ns, last_sequence, orders;
+    uint64_t results, results_digest;
+    uint32_t request;
     uint32_t definitions_count;
     uint8_t owners[LOCAL_SYMBOLS];
     struct pit_symbol_definition definitions[LOCAL_SYMBOLS];
@@ -53,6 +55,9 @@ static uint64_t recover(const char *name, uint32_t matchers, struct local_run *r
     past->last_time_ns = pipeline->last_time_ns;
     past->last_sequence = pipeline->recovered.last_sequence;
     past->orders = pipeline->recovered.orders;
+    past->results = pit_results_count(pipeline->results);
+    past->results_digest = pit_results_digest(pipeline->results);
+    past->request = pit_results_last(pipeline->results, 1);
     past->definitions_count = pipeline->definitions_count;
     memcpy(past->owners, pipeline->owners, sizeof past->owners);
     memcpy(past->definitions, pipeline->definitions, sizeof past->definitions);
@@ -82,6 +87,9 @@ static void assert_past_equal(const struct past *part, const struct past *whole)
         assert_int_equal(part->past[symbol].last_price, whole->past[symbol].last_price);
         assert_int_equal(part->past[symbol].last_quantity, whole->past[symbol].last_quantity);
     }
+    assert_int_equal(part->results, whole->results);
+    assert_true(part->results_digest == whole->results_digest);
+    assert_int_equal(part->request, whole->request);
     assert_int_equal(part->definitions_count, whole->definitions_count);
     assert_int_equal(part->last_time_ns, whole->last_time_ns);
     assert_int_equal(part->orders, whole->orders);
@@ -98,7 +106,7 @@ static void start_from_any_snapshot_has_the_past_of_the_whole(void **state)
         snprintf(name, sizeof name, "any-%u", matchers);
         local_run_copy("whole", name);
         assert_int_equal(recover(name, matchers, &run, &whole), 0);
-        assert_true(whole.orders > 10 && whole.past[0].trades > 1000);
+        assert_true(whole.orders > 10 && whole.past[0].trades > 1000 && whole.results == PIT_RESULTS_WINDOW);
         for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
             local_run_snapshot(name, at[i], false);
             assert_int_equal(recover(name, matchers, &run, &part), at[i]);

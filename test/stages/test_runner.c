@@ -1,4 +1,5 @@
 /* test/stages/test_runner.c - threads start, take turns, wake each other, and end. */
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -220,6 +221,77 @@ static void runner_says_what_the_machine_refused_and_runs_all_the_same(void **st
     pit_runner_destroy(rig.runner);
 }
 
+/* Two agents on threads of their own that hand a number to each other and sleep, without end, on handles between. */
+struct dozer {
+    struct dozer *other;
+    uint64_t number; /* word */
+    int handles[4];
+    uint32_t handles_count;
+};
+
+#define HANDS 2000u
+
+static uint32_t dozer_work(void *state)
+{
+    struct dozer *dozer = state;
+    uint64_t own = pit_word_load_relaxed(&dozer->number), other = pit_word_load_acquire(&dozer->other->number);
+    if (own >= HANDS || other < own)
+        return 0;
+    pit_word_store_release(&dozer->number, other + 1);
+    return 1;
+}
+
+static void dozer_park(void *state, uint64_t timeout_ns)
+{
+    const struct dozer *dozer = state;
+    struct pollfd handles[4] = {0};
+    (void)timeout_ns; /* who is not woken sleeps for ever */
+    for (uint32_t i = 0; i < dozer->handles_count; i++)
+        handles[i] = (struct pollfd){.fd = dozer->handles[i], .events = POLLIN};
+    poll(handles, dozer->handles_count, -1);
+}
+
+static int dozer_watch(void *state, int handle)
+{
+    struct dozer *dozer = state;
+    dozer->handles[dozer->handles_count++] = handle;
+    return 0;
+}
+
+static void runner_wakes_a_thread_that_sleeps_on_handles(void **state)
+{
+    (void)state;
+    struct pit_control control;
+    struct pit_topology_request request = {.mode = PIT_THREADS_DEDICATED, .wait = PIT_WAIT_SLEEP, .agents_count = 2};
+    struct pit_topology topology;
+    struct pit_runner *runner = NULL;
+    struct pit_error error = {0};
+    struct dozer dozers[2] = {{.other = &dozers[1]}, {.other = &dozers[0]}};
+    pit_sequence_store(&control.phase, PIT_PHASE_RUN);
+    assert_int_equal(sched_getaffinity(0, sizeof request.cpus, &request.cpus), 0);
+    strcpy(request.agents[0].name, "one");
+    strcpy(request.agents[1].name, "two");
+    assert_int_equal(pit_topology_plan(&topology, &request, &error), 0);
+    assert_int_equal(pit_runner_create(&runner, &topology, &control, &error), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct pit_agent agent = {.name = request.agents[i].name,
+                                  .state = &dozers[i],
+                                  .do_work = dozer_work,
+                                  .park = dozer_park,
+                                  .watch = dozer_watch,
+                                  .wakes = true};
+        pit_runner_place(runner, i, &agent);
+        pit_runner_feeds(runner, i, 1 - i);
+    }
+    assert_int_equal(pit_runner_start(runner, NULL, &error), 0);
+    while (pit_word_load_acquire(&dozers[0].number) < HANDS || pit_word_load_acquire(&dozers[1].number) < HANDS)
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    assert_int_equal(dozers[0].handles_count, 1);
+    pit_sequence_store(&control.phase, PIT_PHASE_STOP);
+    assert_int_equal(pit_runner_join(runner, 60000, &error), 0);
+    pit_runner_destroy(runner);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +300,7 @@ int main(void)
         cmocka_unit_test(runner_runs_yielding_threads),
         cmocka_unit_test(runner_start_fails_with_the_first_init_that_fails_and_leaves_no_thread),
         cmocka_unit_test(runner_parks_an_idle_thread_in_its_agent),
+        cmocka_unit_test(runner_wakes_a_thread_that_sleeps_on_handles),
         cmocka_unit_test(runner_relief_runs_readers_of_the_same_thread_only),
         cmocka_unit_test(runner_says_what_the_machine_refused_and_runs_all_the_same),
     };

@@ -49,6 +49,8 @@ static void prepare_node(struct three_pipelines *three, uint32_t node)
                     .id = "three pipelines",
                     .key = key,
                     .key_bytes = sizeof key,
+                    .election_ms = 150,
+                    .heartbeat_ms = 30,
                     .begin = true},
     };
 }
@@ -111,6 +113,11 @@ struct pit_digest three_stop(struct three_pipelines *three, uint32_t node)
     return digest;
 }
 
+void three_forget(struct three_pipelines *three, uint32_t node)
+{
+    assert_int_equal(nftw(three->directories[node], remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 static void check_alive(const struct three_pipelines *three)
 {
     struct pit_error error = {0};
@@ -158,14 +165,17 @@ uint64_t three_settle(struct three_pipelines *three)
     return 0;
 }
 
-struct pit_client *three_client(struct three_pipelines *three, uint32_t node, uint32_t account)
+struct pit_client *three_client(struct three_pipelines *three)
 {
     struct pit_client *client = NULL;
     struct pit_error error = {0};
-    struct pit_client_options options = {.address = three->clients[node], .account = account};
-    if (pit_client_open(&client, &options, &error) != 0)
-        fail_msg("client of node %u: %s", node, error.text);
-    return client;
+    for (uint32_t tries = 0; tries < THREE_PATIENCE_MS; tries++, nap()) {
+        struct pit_client_options options = {.address = three->clients[three_leader(three)], .account = 1};
+        if (pit_client_open(&client, &options, &error) == 0)
+            return client;
+    }
+    fail_msg("no client is let on: %s", error.text);
+    return NULL;
 }
 
 static uint32_t take_reports(struct pit_client *client, uint64_t wait_ns, bool *ended)
@@ -181,28 +191,43 @@ static uint32_t take_reports(struct pit_client *client, uint64_t wait_ns, bool *
     return lasts;
 }
 
-uint32_t three_trade(struct pit_client *client, uint32_t count, uint64_t seed)
+/* One order; false: there is no room for it now. */
+static bool send_order(struct pit_client *client, uint64_t *seed)
 {
-    uint32_t sent = 0, lasts = 0;
+    uint64_t next = *seed * 6364136223846793005u + 1442695040888963407u;
+    uint64_t dice = next >> 33;
+    struct pit_order order = {.symbol = (uint32_t)(dice % THREE_SYMBOLS),
+                              .side = dice / 4 % 2 ? PIT_SIDE_BUY : PIT_SIDE_SELL,
+                              .price = 95 + (int64_t)(dice / 8 % 11),
+                              .quantity = 1 + dice / 128 % 9};
+    if (pit_client_new(client, &order) == 0)
+        return false;
+    *seed = next;
+    return true;
+}
+
+/* Until so many are answered, or the connection ends. Returns how many are. */
+static uint32_t trade_once(struct pit_client *client, uint32_t count, uint64_t *seed)
+{
+    uint32_t sent = 0, answered = 0;
     bool ended = false;
-    for (uint32_t waited = 0; lasts < count && !ended && waited < THREE_PATIENCE_MS;) {
-        bool full = false;
-        for (uint32_t n = 0; n < 256 && sent < count && !full; n++) {
-            uint64_t now = seed * 6364136223846793005u + 1442695040888963407u;
-            uint64_t dice = now >> 33;
-            struct pit_order order = {.symbol = (uint32_t)(dice % THREE_SYMBOLS),
-                                      .side = dice / 4 % 2 ? PIT_SIDE_BUY : PIT_SIDE_SELL,
-                                      .price = 95 + (int64_t)(dice / 8 % 11),
-                                      .quantity = 1 + dice / 128 % 9};
-            full = pit_client_new(client, &order) == 0;
-            if (!full) {
-                seed = now;
-                sent++;
-            }
-        }
+    for (uint32_t waited = 0; answered < count && !ended && waited < THREE_PATIENCE_MS;) {
+        for (uint32_t n = 0; n < 256 && sent < count && send_order(client, seed); n++)
+            sent++;
         uint32_t got = take_reports(client, 1000000, &ended);
-        lasts += got;
+        answered += got;
         waited = got ? 0 : waited + 1;
     }
-    return lasts;
+    return answered;
+}
+
+void three_trade(struct three_pipelines *three, uint32_t count, uint64_t seed)
+{
+    uint32_t answered = 0;
+    for (uint32_t tries = 0; answered < count && tries < 100; tries++) {
+        struct pit_client *client = three_client(three);
+        answered += trade_once(client, count - answered, &seed);
+        pit_client_close(client);
+    }
+    assert_int_equal(answered, count);
 }

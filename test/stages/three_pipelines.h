@@ -34,17 +34,19 @@ void three_start_all(struct three_pipelines *three);
 /* Stops a node cleanly. Its digest. */
 struct pit_digest three_stop(struct three_pipelines *three, uint32_t node);
 
+/* A node that does not run has lost its disk. */
+void three_forget(struct three_pipelines *three, uint32_t node);
+
 /* Waits until a running node leads and takes commands, and returns its number. */
 uint32_t three_leader(struct three_pipelines *three);
 
 /* Waits until all running nodes have matched the same commands up to the same sequence, and returns that. */
 uint64_t three_settle(struct three_pipelines *three);
 
-/* Connects a client to a node that leads. */
-struct pit_client *three_client(struct three_pipelines *three, uint32_t node, uint32_t account);
+/* A client of whoever leads. A busy machine may have a new election any time: then of the next who leads. */
+struct pit_client *three_client(struct three_pipelines *three);
 
-/* Sends so many orders and cancels, and waits for the last report of each. Returns how many got one: fewer than count
- * when the connection ends. */
-uint32_t three_trade(struct pit_client *client, uint32_t count, uint64_t seed);
+/* Sends orders to whoever leads, until so many have got their last report. */
+void three_trade(struct three_pipelines *three, uint32_t count, uint64_t seed);
 
 #endif

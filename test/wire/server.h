@@ -135,11 +135,16 @@ static inline void server_challenge(struct server *server, uint8_t flags, uint32
     server_send(server, &message);
 }
 
+static uint32_t server_heartbeat_ms = 1000; /* that WELCOME says */
+
 /* WELCOME and n symbols "SYM0", "SYM1" ... with tick 0.01. */
 static inline void server_welcome(struct server *server, uint32_t account, uint32_t symbols)
 {
-    struct pit_message welcome = {
-        .kind = PIT_MESSAGE_WELCOME, .account = account, .symbols = symbols, .heartbeat_ms = 1000, .name = "test"};
+    struct pit_message welcome = {.kind = PIT_MESSAGE_WELCOME,
+                                  .account = account,
+                                  .symbols = symbols,
+                                  .heartbeat_ms = server_heartbeat_ms,
+                                  .name = "test"};
     server_send(server, &welcome);
     for (uint32_t i = 0; i < symbols; i++) {
         struct pit_message symbol = {.kind = PIT_MESSAGE_SYMBOL,

@@ -581,7 +581,7 @@ static void client_refuses_an_oversized_frame(void **state)
 static void client_refuses_a_frame_that_is_no_message(void **state)
 {
     (void)state;
-    check_bad_bytes("\x00\x00\x00\x02\x91\x2c", 6, "what the server sent is no message: 44 is no kind of message");
+    check_bad_bytes("\x00\x00\x00\x02\x91\x2e", 6, "what the server sent is no message: 46 is no kind of message");
 }
 
 static void client_refuses_a_message_that_is_not_the_servers(void **state)

@@ -138,7 +138,7 @@ static void message_of_every_kind_survives_the_wire(void **state)
             check_round_trip(*state, &message);
         }
     }
-    assert_int_equal(kinds, 21);
+    assert_int_equal(kinds, 24);
 }
 
 static void message_needs_its_room_and_no_more(void **state)
@@ -496,8 +496,8 @@ static void message_refuses_wrong_counts_and_kinds(void **state)
         {"\x91\x08", 2, "heartbeat: 1 elements, must be 2"},
         {"\x92\x09\x00", 3, "logout: 2 elements, must be 1"},
         {"\x91\x00", 2, "0 is no kind of message"},
-        {"\x91\x0a", 2, "10 is no kind of message"},
-        {"\x91\x2c", 2, "44 is no kind of message"},
+        {"\x91\x0b", 2, "11 is no kind of message"},
+        {"\x91\x2e", 2, "46 is no kind of message"},
         {"\x91\xff", 2, "-1 is no kind of message"},
         {"\x91\xcf\x80\x00\x00\x00\x00\x00\x00\x09", 10, "is no kind of message"},
         {"\x91\xa1\x09", 3, "must be the kind of message"},

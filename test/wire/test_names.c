@@ -48,8 +48,8 @@ static void names_are_one_for_each_number(void **state)
     check_names(side_name, 2);
     check_names(tif_name, 3);
     check_names(state_name, 2);
-    check_names(reason_name, 27);
-    check_names(pit_message_kind_name, 21);
+    check_names(reason_name, 29);
+    check_names(pit_message_kind_name, 24);
 }
 
 static void names_are_the_fields_own_words(void **state)

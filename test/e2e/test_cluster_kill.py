@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Three nodes, load, and the leader killed with -9, round after round; each time another takes over, and the killed one
+comes back. In the end: every acknowledgement of every round is in every node's log, none twice, no request was executed
+twice, and all three have the same digest.
+
+PIT_CLUSTER_ROUNDS   rounds [3]
+PIT_CLUSTER_DIR      a directory to leave everything in
+"""
+import os
+import random
+import subprocess
+import time
+
+import pitline
+from acks import compare
+from cluster import Cluster, accepted_order, replayed
+
+ROUNDS = int(os.environ.get("PIT_CLUSTER_ROUNDS", "3"))
+SEED = int(os.environ.get("PIT_SEED", str(int(time.time()))))
+print("# PIT_SEED=%d PIT_CLUSTER_ROUNDS=%d" % (SEED, ROUNDS))
+
+
+def size(path):
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def load_on(dice, leader, acks):
+    return subprocess.Popen([pitline.BINARY, "load", "--address", leader.clients, "--flow", "exchange", "--seed",
+                             str(dice.randrange(1 << 30)), "--accounts", "2", "--count", "100000000", "--acks", acks,
+                             "--rate", dice.choice(["2000", "20000", "60000"]), "--quiet"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def first_accepted(cluster, others, number):
+    """Until one of the others accepts an order. Returns it."""
+    return cluster.wait(lambda: next((node for node in others if accepted_order(node, number)), None),
+                        "accepting an order after the leader was killed")
+
+
+def kill_leader(dice, cluster, acks, number):
+    """Returns how long it took from the kill to the first order accepted by another node, in seconds."""
+    leader = cluster.wait_leader()
+    before = size(acks)
+    load = load_on(dice, leader, acks)
+    cluster.wait(lambda: size(acks) > before or load.poll() is not None, "the first acknowledgement")
+    time.sleep(dice.uniform(0.05, 0.5))
+    others = [node for node in cluster.nodes.values() if node is not leader and node.running()]
+    began = time.monotonic()
+    leader.kill()
+    first_accepted(cluster, others, number)
+    took = time.monotonic() - began
+    assert load.wait(timeout=60) != 0, "load did not notice that the leader died"
+    assert size(acks) > before, "nothing was acknowledged in this round"
+    leader.start()
+    return took
+
+
+def nothing_acknowledged_is_lost():
+    dice = random.Random(SEED)
+    with Cluster(directory=os.environ.get("PIT_CLUSTER_DIR")) as cluster:
+        acks = os.path.join(cluster.directory, "acks")
+        cluster.start("--begin")
+        ends, took = [], []
+        for number in range(1, ROUNDS + 1):
+            took.append(kill_leader(dice, cluster, acks, number))
+            time.sleep(0.002)
+            ends.append(time.time_ns())
+        cluster.wait(cluster.level, "catching up")
+        for node in cluster.nodes.values():
+            assert node.stop() == 0, node.output()
+        digests = {}
+        for node in cluster.nodes.values():
+            events = os.path.join(cluster.directory, "events-%d" % node.number)
+            digests[node.number] = replayed(node, events)
+            counts = compare(acks, events, ends)
+            assert counts["accepted"] > 100, "too few orders were acknowledged for this test to see anything"
+        assert len(set(digests.values())) == 1, digests
+        took.sort()
+        print("# %d rounds: all there, each once: %s; failover %.2f s (median), %.2f s (longest)" %
+              (ROUNDS, dict(counts), took[len(took) // 2], took[-1]))
+
+
+pitline.main(nothing_acknowledged_is_lost)

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Three nodes, one of which has not got what it needs: its missing log is gone everywhere, its disk is new, or its log is
+damaged. Each ends in the same state as the others, and takes part again: the leader is killed, and orders go on."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+import pitline
+from cluster import PATIENCE_SECONDS, Cluster
+
+SMALL = """journal: {segment: 4MiB, cancel_reserve: 1MiB}
+snapshots: {every: 20000, keep: 2, old_segments: remove}
+"""
+STOPPED = re.compile(r"^stopped: last sequence (\d+), (events-digest .*)$", re.M)
+
+
+def load(node, count, base):
+    result = subprocess.run([pitline.BINARY, "load", "--address", node.clients, "--flow", "exchange", "--count", str(count),
+                             "--id-base", str(base), "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            timeout=PATIENCE_SECONDS)
+    assert result.returncode == 0, result.stdout
+
+
+def follower_of(cluster, leader):
+    return next(node for node in cluster.nodes.values() if node is not leader)
+
+
+def takes_part(cluster, back):
+    """With the leader dead the others can only go on with the node that is back."""
+    cluster.wait(cluster.level, "catching up")
+    cluster.wait(lambda: not any(node.get("rejoining") for node in cluster.status()["nodes"]), "rejoining")
+    leader = cluster.wait_leader()
+    if leader is not back:
+        leader.kill()
+        leader.process = None
+        load(cluster.wait_leader(), 1000, 900000000)
+        leader.start()
+    cluster.wait(cluster.level, "catching up")
+
+
+def one_end(cluster):
+    """Stops all nodes; they must have come to the same."""
+    for node in cluster.nodes.values():
+        assert node.stop() == 0, node.output()
+    ends = {node.number: STOPPED.findall(node.output())[-1] for node in cluster.nodes.values()}
+    assert len(set(ends.values())) == 1, ends
+
+
+def a_node_whose_missing_log_is_gone_begins_anew():
+    with Cluster(extra=SMALL) as cluster:
+        cluster.start("--begin")
+        leader = cluster.wait_leader()
+        away = follower_of(cluster, leader)
+        load(leader, 5000, 0)
+        away.kill()
+        away.process = None
+        load(leader, 300000, 100000000)  # more than the engine keeps in memory
+        others = [node for node in cluster.nodes.values() if node is not away]
+        cluster.wait(lambda: all(len(glob.glob(os.path.join(node.data, "*.journal"))) <= 2 for node in others),
+                     "removing old segments")
+        away.start()
+        cluster.wait(lambda: "begins with another node's snapshot of sequence" in away.output(), "sending a snapshot")
+        takes_part(cluster, away)
+        assert os.path.isdir(os.path.join(away.data, "replaced-1"))
+        one_end(cluster)
+
+
+def a_node_with_a_new_disk_rejoins():
+    with Cluster() as cluster:
+        cluster.start("--begin")
+        leader = cluster.wait_leader()
+        lost = follower_of(cluster, leader)
+        load(leader, 5000, 0)
+        lost.kill()
+        shutil.rmtree(lost.data)
+        lost.start()
+        assert lost.process.wait(timeout=PATIENCE_SECONDS) == 1
+        assert "let it rejoin" in lost.output(), lost.output()
+        lost.start("--rejoin")
+        takes_part(cluster, lost)
+        one_end(cluster)
+
+
+def a_node_with_a_damaged_log_repairs_itself():
+    with Cluster() as cluster:
+        cluster.start("--begin")
+        leader = cluster.wait_leader()
+        hurt = follower_of(cluster, leader)
+        load(leader, 20000, 0)
+        cluster.wait(cluster.level, "following")
+        hurt.kill()
+        with open(os.path.join(hurt.data, "%020d.journal" % 1), "r+b") as segment:
+            segment.seek(65536)
+            byte = segment.read(1)[0]
+            segment.seek(65536)
+            segment.write(bytes([byte ^ 1]))
+        hurt.start()
+        takes_part(cluster, hurt)
+        assert "WARNING: the log is damaged" in hurt.output(), hurt.output()
+        assert glob.glob(os.path.join(hurt.data, "damaged-1", "*.journal"))
+        one_end(cluster)
+
+
+pitline.main(a_node_whose_missing_log_is_gone_begins_anew, a_node_with_a_new_disk_rejoins,
+             a_node_with_a_damaged_log_repairs_itself)
