@@ -71,11 +71,14 @@ static void answer_figures(void *context, struct pit_cluster_figures *figures)
 
 static int answer_transfer(void *context, uint32_t node, struct pit_error *error)
 {
-    (void)context;
-    return pit_error_set(error, -ENOTSUP,
-                         "this engine hands leadership to nobody: stop this node, and one of the "
-                         "others takes over (it need not be node %u)",
-                         node);
+    struct pit_replicator *replicator = context;
+    int code = pit_consensus_transfer(replicator->consensus, node);
+    if (code == -EPERM)
+        return pit_error_set(error, code, "node %u leads, and is not ready yet or hands over already: ask again",
+                             replicator->node);
+    return code ? pit_error_set(error, code, "node %u cannot hand over to node %u: %s", replicator->node, node,
+                                strerror(-code))
+                : 0;
 }
 
 static int answer_snapshot(void *context, bool begin, uint64_t *newest, struct pit_error *error)
