@@ -4,7 +4,7 @@
 packages_run="gcc libc6-dev meson ninja-build pkg-config xz-utils
     libck-dev libnuma-dev libmsgpack-dev libisal-dev libxxhash-dev libcyaml-dev libyaml-dev libjansson-dev libcmocka-dev
     libssl-dev liblzma-dev zlib1g-dev libraft-dev libzstd-dev"
-packages_test="$packages_run g++ clang clang-format libclang-rt-14-dev binutils python3 git man-db valgrind"
+packages_test="$packages_run iproute2 g++ clang clang-format libclang-rt-14-dev binutils python3 git man-db valgrind"
 
 # install_missing PACKAGE... - asks dpkg first, so that a prepared machine needs neither root nor a network.
 install_missing() {

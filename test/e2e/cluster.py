@@ -14,7 +14,6 @@ import client
 import pitline
 
 PATIENCE_SECONDS = 60  # a limit for a hung cluster, not an expectation
-NOT_LEADER = re.compile(r"^(unix|tcp):")
 
 
 class Node:
@@ -100,12 +99,10 @@ class Cluster:
         for node in self.nodes.values():
             node.start(*arguments)
 
-    def status(self, asked=None):
-        """What `pitline cluster status --json` says, or None when nobody answers."""
-        command = [pitline.BINARY, "cluster", "status", "-c", (asked or self.nodes[1]).config, "--json"]
-        if asked:
-            command = [*self.prefix(asked.number), *command]
-        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    def status(self):
+        """What `pitline cluster status --json` says on the first node's machine, or None when nobody answers."""
+        result = subprocess.run([*self.prefix(1), pitline.BINARY, "cluster", "status", "-c", self.nodes[1].config,
+                                 "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                                 timeout=PATIENCE_SECONDS)
         return json.loads(result.stdout) if result.stdout.strip() else None
 
