@@ -12,7 +12,7 @@
 
 /* How many events the writer gathers before reports of them are pushed. Each push is seen at once, by a reader that
  * asks all the time for the line that is written: many in a row are cheaper than a few now and then. */
-#define SLOTS 1024u
+#define SLOTS 8192u
 
 /* How many reports are made before they are pushed: a copy of what was written a moment ago would wait for it to leave
  * the store buffer. */
