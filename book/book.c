@@ -252,7 +252,20 @@ APART void apply_state(struct pit_book *book, const struct pit_command *command,
     pit_report(sink, command, &nobody, PIT_EVENT_STATE, PIT_REASON_NONE, PIT_EVENT_LAST);
 }
 
-/* A chain of comparisons, the most frequent first: a jump through a table would be a guess each time. */
+APART void apply_rare(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
+{
+    if (command->kind == PIT_COMMAND_REDUCE)
+        apply_reduce(book, command, sink);
+    else if (command->kind == PIT_COMMAND_SYMBOL)
+        apply_symbol(book, command, sink);
+    else if (command->kind == PIT_COMMAND_STATE)
+        apply_state(book, command, sink);
+    else
+        pit_report_rejected(sink, command, PIT_REASON_BAD_KIND);
+}
+
+/* A chain of comparisons, the most frequent first, and too short for a compiler to make a table of it: a jump through
+ * one would be a guess each time. */
 void pit_book_apply(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
 {
     if (command->kind == PIT_COMMAND_NEW)
@@ -261,14 +274,8 @@ void pit_book_apply(struct pit_book *book, const struct pit_command *command, st
         apply_cancel(book, command, sink);
     else if (command->kind == PIT_COMMAND_REPLACE)
         apply_replace(book, command, sink);
-    else if (command->kind == PIT_COMMAND_REDUCE)
-        apply_reduce(book, command, sink);
-    else if (command->kind == PIT_COMMAND_SYMBOL)
-        apply_symbol(book, command, sink);
-    else if (command->kind == PIT_COMMAND_STATE)
-        apply_state(book, command, sink);
     else
-        pit_report_rejected(sink, command, PIT_REASON_BAD_KIND);
+        apply_rare(book, command, sink);
 }
 
 /* Asks for a newcomer's order, and for where the table would have it. */

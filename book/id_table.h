@@ -48,7 +48,6 @@ struct pit_id_slots {
 
 /* A seat: where an order stands, so that it leaves without a search: bucket * 8 + place. */
 #define PIT_ID_SEAT_BEHIND 0x80000000u /* behind the bucket its hash names */
-#define PIT_ID_SEAT_NONE UINT32_MAX    /* not in the table: for the owner's use */
 /* The block has fewer buckets than orders: at most two for each PIT_ID_TABLE_FILL orders, and half as many again. */
 _Static_assert(PIT_ORDERS_MAX * 8u <= PIT_ID_SEAT_BEHIND, "every bucket has a number in a seat");
 

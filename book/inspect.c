@@ -59,8 +59,8 @@ void pit_book_walk(const struct pit_book *book, enum pit_side side,
 struct tally {
     uint32_t levels;
     uint32_t orders;
-    uint32_t by_order_id;
-    uint32_t by_client_id;
+    uint32_t in_table[2]; /* by enum pit_id_kind */
+    uint32_t newcomers[2];
 };
 
 /* One order: in range, and found by its ids. */
@@ -81,6 +81,24 @@ static const char *check_order(const struct pit_book *book, uint32_t slot, enum 
     return NULL;
 }
 
+static void count_seat(const struct pit_book *book, enum pit_id_kind kind, uint32_t slot, struct tally *tally)
+{
+    const uint32_t seat = book->pool.order[slot].seat[kind];
+    if (pit_seat_in_table(seat))
+        tally->in_table[kind]++;
+    else if (seat != PIT_ID_SEAT_NONE)
+        tally->newcomers[kind] += book->newcomers[kind].slot[seat - PIT_ID_SEAT_NEWCOMER] == slot;
+}
+
+/* Every newcomer's place is its own, and nobody else is in one. */
+static bool newcomers_good(const struct pit_book *book, enum pit_id_kind kind, const struct tally *tally)
+{
+    uint32_t places = 0;
+    for (uint32_t place = 0; place <= PIT_NEWCOMERS; place++)
+        places += book->newcomers[kind].slot[place] != 0;
+    return places == tally->newcomers[kind];
+}
+
 static const char *check_queue(const struct pit_book *book, enum pit_side side, int64_t rank, struct tally *tally)
 {
     const struct pit_level *level = pit_ladder_find(&book->ladder[side], rank);
@@ -95,8 +113,8 @@ static const char *check_queue(const struct pit_book *book, enum pit_side side, 
             return "book: a queue's links disagree";
         if (++tally->orders > book->pool.count)
             return "book: more orders stand in line than are counted";
-        tally->by_order_id += pit_seat_in_table(book->pool.order[slot].seat[PIT_BY_ORDER_ID]);
-        tally->by_client_id += pit_seat_in_table(book->pool.order[slot].seat[PIT_BY_CLIENT_ID]);
+        count_seat(book, PIT_BY_ORDER_ID, slot, tally);
+        count_seat(book, PIT_BY_CLIENT_ID, slot, tally);
     }
     tally->levels++;
     return level->tail == before ? NULL : "book: a queue does not end at its tail";
@@ -127,8 +145,11 @@ const char *pit_book_check(const struct pit_book *book)
         return wrong;
     if (tally.orders != book->pool.count || tally.levels != pit_book_levels_now(book))
         return "book: orders or prices are in use that no best price leads to";
-    if (tally.by_order_id != book->by_order_id.count || tally.by_client_id != book->by_client_id.count)
+    if (tally.in_table[PIT_BY_ORDER_ID] != book->by_order_id.count ||
+        tally.in_table[PIT_BY_CLIENT_ID] != book->by_client_id.count)
         return "book: an id table holds an order that does not rest";
+    if (!newcomers_good(book, PIT_BY_ORDER_ID, &tally) || !newcomers_good(book, PIT_BY_CLIENT_ID, &tally))
+        return "book: a newcomer's place holds an order that does not rest";
     uint32_t free_slots = 0;
     for (uint32_t slot = book->pool.free; slot; slot = book->pool.order[slot].next)
         if (slot > book->pool.touched || ++free_slots > book->pool.touched)

@@ -2,9 +2,9 @@
  *
  * Most orders leave soon after they came. So the table of an id (book/id_table.h), which grows with the book and is
  * soon too large for the nearest cache, does without them at first. A newcomer's slot stands in a place that its id
- * names, until another comes whose id names the same: then, if it still rests, the table takes it in.
+ * names, until it leaves, or another comes whose id names the same: then the table takes it in.
  *
- *   id ──▶ place ──▶ slot ──▶ order: is it this id's, and does it rest?
+ *   id ──▶ place ──▶ slot ──▶ order: is it this id's?
  *
  * Where orders stay, that is in vain. So when many of those who were followed still rested, the next ones go straight
  * into the table, and after a while it is tried again.
@@ -24,6 +24,8 @@
 
 /* A newcomer's seat: this and its place. */
 #define PIT_ID_SEAT_NEWCOMER 0xc0000000u
+/* The seat of an order without that id: in a place that no id names. */
+#define PIT_ID_SEAT_NONE (PIT_ID_SEAT_NEWCOMER + PIT_NEWCOMERS)
 _Static_assert(PIT_ORDERS_MAX * 8u + PIT_ID_SEAT_BEHIND <= PIT_ID_SEAT_NEWCOMER, "no seat in a table looks like one");
 
 /* When as many as PIT_NEWCOMERS_STAYED of at most so many times PIT_NEWCOMERS_OF stayed, the next
@@ -33,11 +35,10 @@ _Static_assert(PIT_ORDERS_MAX * 8u + PIT_ID_SEAT_BEHIND <= PIT_ID_SEAT_NEWCOMER,
 #define PIT_NEWCOMERS_STRAIGHT 16384u
 
 struct pit_newcomers {
-    uint32_t slot[PIT_NEWCOMERS]; /* 0: nobody; or an order that has gone since, and perhaps another in its slot */
-    uint64_t straight_until;      /* orders before this one, counted as they come to rest, go straight into the table */
-    uint64_t since;               /* the order with which the counting of those who stayed began */
+    uint32_t slot[PIT_NEWCOMERS + 1]; /* 0: nobody */
     uint32_t stayed;
-    uint32_t zero;
+    uint64_t straight_until; /* orders before this one, counted as they come to rest, go straight into the table */
+    uint64_t since;          /* the order with which the counting of those who stayed began */
 };
 
 /* One more stayed. count: of the orders that came to rest. */
@@ -74,16 +75,18 @@ static inline bool pit_seat_in_table(uint32_t seat)
     return seat < PIT_ID_SEAT_NEWCOMER;
 }
 
-/* Puts an order into a place; its owner gives it the seat. Returns who was there, if that one is still a newcomer and
- * rests, for the table to take in, otherwise 0. Most often he has gone: one question finds that out, not two. */
-static inline uint32_t pit_newcomers_join(struct pit_newcomers *newcomers, const struct pit_order *orders,
-                                          enum pit_id_kind kind, uint32_t place, uint32_t slot)
+/* Puts an order into a place; its owner gives it the seat. Returns who was there, for the table to take in, or 0. */
+static inline uint32_t pit_newcomers_join(struct pit_newcomers *newcomers, uint32_t place, uint32_t slot)
 {
     const uint32_t before = newcomers->slot[place];
-    const struct pit_order *order = &orders[before];
     newcomers->slot[place] = slot;
-    const uint32_t gone = (order->seat[kind] ^ pit_newcomer_seat(place)) | (uint32_t)(order->is.quantity == 0);
-    return __builtin_expect(gone == 0, 0) ? before : 0;
+    return before;
+}
+
+/* Whoever has this seat leaves it. */
+static inline void pit_newcomers_leave(struct pit_newcomers *newcomers, uint32_t seat)
+{
+    newcomers->slot[seat - PIT_ID_SEAT_NEWCOMER] = 0;
 }
 
 #endif

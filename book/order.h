@@ -26,7 +26,7 @@ enum pit_id_kind {
 };
 
 struct pit_order {
-    struct pit_resting_order is; /* quantity is never 0 while it rests, and 0 while nobody has the slot */
+    struct pit_resting_order is; /* quantity is never 0 */
     uint32_t next;               /* younger neighbour; of a free slot: the next free one */
     uint32_t prev;               /* older neighbour */
     uint32_t seat[2];            /* where the tables of its ids have it, by enum pit_id_kind (book/id_table.h) */
@@ -72,7 +72,6 @@ static inline uint32_t pit_order_claim(struct pit_order_pool *pool)
 static inline void pit_order_release(struct pit_order_pool *pool, uint32_t slot)
 {
     pool->order[slot].next = pool->free;
-    pool->order[slot].is.quantity = 0;
     pool->free = slot;
     pool->count--;
 }

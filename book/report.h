@@ -20,16 +20,22 @@ static inline void pit_report_word(void *word, uint64_t value)
     memcpy(word, &value, sizeof value);
 }
 
-static inline void pit_report_rest(struct pit_event *event, const struct pit_command *command,
-                                   const struct pit_resting_order *subject, enum pit_event_kind kind,
-                                   enum pit_reason reason, uint32_t flags)
+/* Account and symbol lie side by side in a command and in an event: all that happens to the account's own order has
+ * them as they came. */
+_Static_assert(offsetof(struct pit_command, symbol) == offsetof(struct pit_command, account) + 4 &&
+                   offsetof(struct pit_event, symbol) == offsetof(struct pit_event, account) + 4,
+               "account and symbol are one word everywhere");
+
+static inline void pit_report_rest(struct pit_event *event, const struct pit_command *command, uint8_t side,
+                                   enum pit_event_kind kind, enum pit_reason reason, uint32_t flags)
 {
     event->time_ns = command->time_ns;
-    pit_report_word(&event->account, subject->account | (uint64_t)command->symbol << 32);
-    pit_report_word(&event->request, command->request | (uint64_t)kind << 32 | (uint64_t)subject->side << 40 |
-                                         (uint64_t)reason << 48 | (uint64_t)flags << 56);
+    memcpy(&event->account, &command->account, sizeof(uint64_t));
+    pit_report_word(&event->request, command->request | (uint64_t)side << 40 |
+                                         ((uint64_t)kind << 32 | (uint64_t)reason << 48 | (uint64_t)flags << 56));
 }
 
+/* subject: an order of the command's account. */
 static inline struct pit_event *pit_report(struct pit_event_sink *sink, const struct pit_command *command,
                                            const struct pit_resting_order *subject, enum pit_event_kind kind,
                                            enum pit_reason reason, uint32_t flags)
@@ -39,7 +45,7 @@ static inline struct pit_event *pit_report(struct pit_event_sink *sink, const st
     event->client_id = subject->client_id;
     event->price = subject->price;
     event->quantity = subject->quantity;
-    pit_report_rest(event, command, subject, kind, reason, flags);
+    pit_report_rest(event, command, subject->side, kind, reason, flags);
     return event;
 }
 
@@ -50,7 +56,7 @@ static inline struct pit_event *pit_report_block(struct pit_event_sink *sink, co
 {
     struct pit_event *event = pit_event_sink_claim(sink);
     pit_block_copy(&event->order_id, &subject->order_id);
-    pit_report_rest(event, command, subject, kind, reason, flags);
+    pit_report_rest(event, command, subject->side, kind, reason, flags);
     return event;
 }
 
@@ -76,9 +82,13 @@ static inline void pit_report_trade(struct pit_event_sink *sink, const struct pi
                                     uint64_t quantity, uint32_t number)
 {
     const uint32_t done = taker->quantity ? 0 : PIT_EVENT_TAKER_DONE | PIT_EVENT_LAST;
-    struct pit_event *event = pit_report(sink, command, maker, PIT_EVENT_TRADE, PIT_REASON_NONE, done | PIT_EVENT_WIDE);
+    struct pit_event *event = pit_event_sink_claim(sink);
+    event->order_id = maker->order_id;
+    event->client_id = maker->client_id;
+    event->price = maker->price;
     event->quantity = quantity;
-    event->side = taker->side;
+    pit_report_rest(event, command, taker->side, PIT_EVENT_TRADE, PIT_REASON_NONE, done | PIT_EVENT_WIDE);
+    pit_report_word(&event->account, maker->account | (uint64_t)command->symbol << 32);
     event->command = command->sequence;
     event->leaves = maker->quantity;
     event->taker_order_id = taker->order_id;

@@ -33,13 +33,13 @@ static inline void leave_queue(struct pit_book *book, uint32_t slot)
         book->best[side] = pit_ladder_below(ladder, rank);
 }
 
-/* Enters an order into a table: one in many, a newcomer no more and still there. */
+/* Enters an order into a table: one in many, a newcomer no more. */
 void pit_book_grow_old(struct pit_book *book, enum pit_id_kind kind, uint32_t slot);
 
 /* Makes an order a newcomer. Returns its seat. */
 static inline uint32_t join_newcomers(struct pit_book *book, enum pit_id_kind kind, uint32_t place, uint32_t slot)
 {
-    const uint32_t before = pit_newcomers_join(&book->newcomers[kind], book->pool.order, kind, place, slot);
+    const uint32_t before = pit_newcomers_join(&book->newcomers[kind], place, slot);
     if (__builtin_expect(before, 0))
         pit_book_grow_old(book, kind, before);
     return pit_newcomer_seat(place);
@@ -109,15 +109,22 @@ pit_book_rest_whole(struct pit_book *book, const struct pit_command *command, ui
     return order;
 }
 
+/* Takes an order out of what finds it by one of its ids. */
+static inline void leave_seat(struct pit_book *book, enum pit_id_kind kind, struct pit_id_table *table, uint32_t slot)
+{
+    const uint32_t seat = book->pool.order[slot].seat[kind];
+    if (__builtin_expect(pit_seat_in_table(seat), 0))
+        pit_id_table_remove(table, slot, seat);
+    else
+        pit_newcomers_leave(&book->newcomers[kind], seat);
+}
+
 /* Takes a resting order out, with everything that leads to it. */
 static inline __attribute__((always_inline)) void pit_book_remove(struct pit_book *book, uint32_t slot)
 {
     leave_queue(book, slot);
-    const struct pit_order *order = &book->pool.order[slot];
-    if (__builtin_expect(pit_seat_in_table(order->seat[PIT_BY_ORDER_ID]), 0))
-        pit_id_table_remove(&book->by_order_id, slot, order->seat[PIT_BY_ORDER_ID]);
-    if (__builtin_expect(pit_seat_in_table(order->seat[PIT_BY_CLIENT_ID]), 0))
-        pit_id_table_remove(&book->by_client_id, slot, order->seat[PIT_BY_CLIENT_ID]);
+    leave_seat(book, PIT_BY_ORDER_ID, &book->by_order_id, slot);
+    leave_seat(book, PIT_BY_CLIENT_ID, &book->by_client_id, slot);
     pit_order_release(&book->pool, slot);
 }
 

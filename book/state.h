@@ -64,7 +64,7 @@ static inline uint32_t pit_book_find_order_id(const struct pit_book *book, uint6
 {
     const struct pit_key key = {.orders = book->pool.order, .id = order_id};
     const uint32_t newcomer = book->newcomers[PIT_BY_ORDER_ID].slot[pit_newcomer_place_of_order_id(order_id)];
-    if (pit_has_order_id(&key, newcomer) && book->pool.order[newcomer].is.quantity)
+    if (pit_has_order_id(&key, newcomer))
         return newcomer;
     const uint32_t hash = pit_id_hash(&book->by_order_id, order_id, 0);
     const uint32_t slot = pit_id_table_look(&book->by_order_id, hash, pit_has_order_id, &key);
@@ -79,7 +79,7 @@ static inline uint32_t pit_book_find_client_id(const struct pit_book *book, uint
 {
     const struct pit_key key = {.orders = book->pool.order, .id = client_id, .account = account};
     const uint32_t newcomer = book->newcomers[PIT_BY_CLIENT_ID].slot[pit_newcomer_place_of_hash(hash)];
-    if (pit_has_client_id(&key, newcomer) && book->pool.order[newcomer].is.quantity)
+    if (pit_has_client_id(&key, newcomer))
         return newcomer;
     const uint32_t slot = pit_id_table_look(&book->by_client_id, hash, pit_has_client_id, &key);
     if (slot || !pit_id_table_goes_on(&book->by_client_id, hash))

@@ -323,6 +323,31 @@ static void prepared_messages_do_what_they_say_when_they_are_due(void **state)
     assert_int_equal(engine_query_best_ask(), 101);
 }
 
+/* Prepared or not, a batch is its messages one after the other. */
+static void batch_is_its_messages_in_a_row(void **state)
+{
+    struct bench *bench = *state;
+    const struct pit_bench_message messages[] = {
+        {.kind = PIT_BENCH_MESSAGE_NEW, .order = {.id = 1, .number = 1001, .price = 100, .quantity = 5, .side = BUY}},
+        {.kind = PIT_BENCH_MESSAGE_NEW, .order = {.id = 2, .number = 1002, .price = 100, .quantity = 5, .side = BUY}},
+        {.kind = PIT_BENCH_MESSAGE_MODIFY,
+         .modify = {.id = 1, .number = 1003, .price = 100, .quantity = 3, .side = BUY}}, /* loses its place */
+        {.kind = PIT_BENCH_MESSAGE_NEW,
+         .order = {.id = 3, .number = 1004, .price = 90, .quantity = 6, .side = SELL, .ioc = 1}},
+        {.kind = PIT_BENCH_MESSAGE_CANCEL, .cancel = {.id = 1, .number = 1005}},
+    };
+    for (uint32_t i = 0; i < 2; i++)
+        engine_prebuild(messages[i].kind, &messages[i].order);
+    engine_on_batch(messages, 3);
+    expect(bench, ordered(1001, 1, BUY, 5, 100), ordered(1002, 2, BUY, 5, 100), modified(1003, 1, BUY, 3, 100));
+    assert_int_equal(engine_query_depth_at(100, BUY), 8);
+    engine_on_batch(messages + 3, 2);
+    expect(bench, ordered(1004, 3, SELL, 6, 90), traded(1004, 3, SELL, 2, 5, 100), traded(1004, 3, SELL, 1, 1, 100),
+           gone(1005, 1, BUY, 2, 100));
+    engine_on_batch(messages, 0);
+    expect_reports(bench, NULL, 0);
+}
+
 struct taker_out {
     struct bench *bench;
     uint64_t reports;
@@ -385,6 +410,7 @@ int main(void)
         adapter_test(modified_order_always_loses_its_place),
         adapter_test(order_out_of_the_range_of_prices_leaves_the_book_alone),
         adapter_test(prepared_messages_do_what_they_say_when_they_are_due),
+        adapter_test(batch_is_its_messages_in_a_row),
         adapter_test(more_reports_than_there_is_room_for_all_arrive_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

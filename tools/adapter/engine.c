@@ -13,7 +13,6 @@
 
 #include "book/book.h"
 #include "memory/arena.h"
-#include "ring/check.h"
 #include "tools/adapter/export.h"
 #include "tools/adapter/outlet.h"
 #include "tools/adapter/report.h"
@@ -116,78 +115,84 @@ static const struct pit_command *make_replace(struct pit_command *command, const
 {
     command->price = modify->price;
     command->quantity = modify->quantity;
-    return name(command, PIT_COMMAND_REPLACE, 0, PIT_TIF_GTC, modify->id, modify->number);
+    return name(command, PIT_COMMAND_REPLACE, modify->side, PIT_TIF_GTC, modify->id, modify->number);
+}
+
+static const struct pit_command *make(struct pit_command *command, uint8_t kind, const void *message)
+{
+    if (kind == PIT_BENCH_MESSAGE_NEW)
+        return make_new(command, message);
+    if (kind == PIT_BENCH_MESSAGE_CANCEL)
+        return make_cancel(command, message);
+    return make_replace(command, message);
 }
 
 PIT_EXPORT void engine_prebuild(uint8_t kind, const void *message)
 {
-    if (engine.prepared_count == PREPARED_MAX)
-        return;
-    struct pit_command *command = (struct pit_command *)&engine.prepared[engine.prepared_count++];
-    if (kind == PIT_BENCH_MESSAGE_NEW)
-        make_new(command, message);
-    else if (kind == PIT_BENCH_MESSAGE_CANCEL)
-        make_cancel(command, message);
-    else
-        make_replace(command, message);
+    if (engine.prepared_count < PREPARED_MAX)
+        make((struct pit_command *)&engine.prepared[engine.prepared_count++], kind, message);
 }
 
-/* The next message's command if it was prepared, otherwise NULL. */
-static inline const struct pit_command *prepared(void)
+static inline bool prepared(void)
 {
-    if (__builtin_expect(engine.next == engine.prepared_count, 0))
-        return NULL;
+    return __builtin_expect(engine.next < engine.prepared_count, 1);
+}
+
+static inline const struct pit_command *next_prepared(void)
+{
     return (const struct pit_command *)&engine.prepared[engine.next++];
-}
-
-/* Its kind is known here: the book need not ask. */
-static inline __attribute__((always_inline)) void apply(const struct pit_command *command, enum pit_command_kind kind)
-{
-    PIT_HOT_CHECK(command->kind == kind); /* otherwise the message is not the one that was prepared */
-    if (command->kind != kind)
-        __builtin_unreachable();
-    pit_book_apply(engine.book, command, engine.sink);
-}
-
-PIT_EXPORT void engine_on_new_order(const struct pit_bench_new *order)
-{
-    const struct pit_command *command = prepared();
-    apply(command ? command : make_new(&engine.command, order), PIT_COMMAND_NEW);
-    pit_outlet_message_done(engine.outlet);
-}
-
-PIT_EXPORT void engine_on_cancel(const struct pit_bench_cancel *cancel)
-{
-    const struct pit_command *command = prepared();
-    apply(command ? command : make_cancel(&engine.command, cancel), PIT_COMMAND_CANCEL);
-    pit_outlet_message_done(engine.outlet);
 }
 
 /* Out and in again, at the price and quantity it has: nothing trades, and nothing is reported. The order's new id is
  * the sequence that was left free for it. */
-static __attribute__((noinline)) void requeue(const struct pit_command *replace, uint8_t side)
+static __attribute__((noinline)) void requeue(const struct pit_command *replace)
 {
     struct pit_command again = {0};
     memcpy(&again, replace, sizeof(struct line));
     again.request = PIT_BENCH_REQUEUE;
     again.kind = PIT_COMMAND_CANCEL;
-    apply(&again, PIT_COMMAND_CANCEL);
+    pit_book_apply(engine.book, &again, engine.sink);
     again.sequence++;
     again.kind = PIT_COMMAND_NEW;
-    again.side = side;
-    apply(&again, PIT_COMMAND_NEW);
+    pit_book_apply(engine.book, &again, engine.sink);
+}
+
+static inline bool last_event_kept_its_place(void)
+{
+    const struct pit_event *last = &engine.sink->slots[(engine.sink->next - 1) & engine.sink->mask];
+    return last->kind == PIT_EVENT_REPLACED && last->flags & PIT_EVENT_KEPT;
+}
+
+static inline void carry_out(const struct pit_command *command)
+{
+    pit_book_apply(engine.book, command, engine.sink);
+    if (command->kind == PIT_COMMAND_REPLACE && __builtin_expect(last_event_kept_its_place(), 0))
+        requeue(command);
+}
+
+PIT_EXPORT void engine_on_new_order(const struct pit_bench_new *order)
+{
+    carry_out(prepared() ? next_prepared() : make_new(&engine.command, order));
+}
+
+PIT_EXPORT void engine_on_cancel(const struct pit_bench_cancel *cancel)
+{
+    carry_out(prepared() ? next_prepared() : make_cancel(&engine.command, cancel));
 }
 
 PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
 {
-    const struct pit_command *command = prepared();
-    if (!command)
-        command = make_replace(&engine.command, modify);
-    apply(command, PIT_COMMAND_REPLACE);
-    const struct pit_event *last = &engine.sink->slots[(engine.sink->next - 1) & engine.sink->mask];
-    if (__builtin_expect(last->kind == PIT_EVENT_REPLACED && last->flags & PIT_EVENT_KEPT, 0))
-        requeue(command, modify->side);
-    pit_outlet_message_done(engine.outlet);
+    carry_out(prepared() ? next_prepared() : make_replace(&engine.command, modify));
+}
+
+/* As the matcher does with what stands in its ring. */
+PIT_EXPORT void engine_on_batch(const struct pit_bench_message *messages, uint32_t count)
+{
+    uint32_t done = 0;
+    for (; done < count && prepared(); done++)
+        carry_out(next_prepared());
+    for (; done < count; done++)
+        carry_out(make(&engine.command, messages[done].kind, &messages[done].order));
 }
 
 PIT_EXPORT void engine_flush(void)

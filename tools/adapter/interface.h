@@ -42,6 +42,17 @@ struct pit_bench_modify {
     uint8_t zero[3];
 };
 
+/* Any of the three, as it comes in a batch. */
+struct pit_bench_message {
+    uint8_t kind; /* enum pit_bench_message_kind */
+    uint8_t zero[7];
+    union {
+        struct pit_bench_new order;
+        struct pit_bench_cancel cancel;
+        struct pit_bench_modify modify;
+    };
+};
+
 enum pit_bench_report_kind {
     PIT_BENCH_ORDERED = 0,
     PIT_BENCH_TRADED = 1,
@@ -78,6 +89,8 @@ _Static_assert(sizeof(struct pit_bench_new) == 32 && offsetof(struct pit_bench_n
 _Static_assert(sizeof(struct pit_bench_cancel) == 16, "as the benchmark's");
 _Static_assert(sizeof(struct pit_bench_modify) == 32 && offsetof(struct pit_bench_modify, side) == 28,
                "as the benchmark's");
+_Static_assert(sizeof(struct pit_bench_message) == 40 && offsetof(struct pit_bench_message, order) == 8,
+               "as the benchmark's");
 _Static_assert(sizeof(struct pit_bench_report) == 64 && offsetof(struct pit_bench_report, taker_id) == 48,
                "as the benchmark's");
 
@@ -92,6 +105,10 @@ void engine_prebuild(uint8_t kind, const void *message);
 void engine_on_new_order(const struct pit_bench_new *order);
 void engine_on_cancel(const struct pit_bench_cancel *cancel);
 void engine_on_modify(const struct pit_bench_modify *modify);
+
+/* The same for some messages in a row, each carried out before the next one is looked at: a benchmark that knows this
+ * function calls it in place of the three above. */
+void engine_on_batch(const struct pit_bench_message *messages, uint32_t count);
 
 /* Returns when everything is matched and every report is in the outlet. */
 void engine_flush(void);

@@ -35,7 +35,6 @@ static inline void report(enum pit_event_kind kind, uint64_t id, uint64_t number
     const uint64_t words[2] = {PIT_BENCH_ACCOUNT, (uint64_t)kind << 32 | (uint64_t)PIT_EVENT_LAST << 56};
     memcpy(&event->account, &words[0], sizeof words[0]);
     memcpy(&event->request, &words[1], sizeof words[1]);
-    pit_outlet_message_done(outlet);
 }
 
 PIT_EXPORT void engine_on_new_order(const struct pit_bench_new *order)

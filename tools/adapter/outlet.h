@@ -8,8 +8,6 @@
 #ifndef PIT_TOOLS_ADAPTER_OUTLET_H
 #define PIT_TOOLS_ADAPTER_OUTLET_H
 
-#include <stdbool.h>
-
 #include "book/event.h"
 #include "tools/adapter/interface.h"
 
@@ -17,13 +15,10 @@
 struct pit_outlet *pit_outlet_open(const struct pit_bench_outlet *table, void *handle);
 void pit_outlet_close(struct pit_outlet *outlet);
 
-/* Where the book writes. */
+/* Where the book writes. Events are handed over when enough of them have gathered: the sink's make_room does that. */
 struct pit_event_sink *pit_outlet_sink(struct pit_outlet *outlet);
 
 /* Hands every event written so far over. */
 void pit_outlet_publish(struct pit_outlet *outlet);
-
-/* Called after every message: hands over when enough events have gathered. */
-void pit_outlet_message_done(struct pit_outlet *outlet);
 
 #endif

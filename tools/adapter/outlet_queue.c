@@ -12,10 +12,11 @@
 
 /* How many events the writer gathers before reports of them are pushed. Each push is seen at once, by a reader that
  * asks all the time for the line that is written: many in a row are cheaper than a few now and then. */
-#define BATCH 1024u
+#define SLOTS 8192u
 
-/* Of events; a message with more hands over in between. */
-#define SLOTS (2 * BATCH)
+/* How many reports are made before they are pushed: a copy of what was written a moment ago would wait for it to leave
+ * the store buffer. */
+#define REPORTS 16u
 
 struct pit_outlet {
     _Alignas(128) struct pit_event slots[SLOTS];
@@ -24,7 +25,6 @@ struct pit_outlet {
     uint64_t refused; /* new orders */
     const struct pit_bench_outlet *table;
     void *handle;
-    _Alignas(64) struct pit_bench_report reports[SLOTS];
 };
 
 static void make_room(struct pit_event_sink *sink)
@@ -70,19 +70,19 @@ static void push(const struct pit_outlet *outlet, const struct pit_bench_report 
     while (!outlet->table->push(outlet->handle, report));
 }
 
-/* All reports are made, and then all are pushed: a copy of what was written a moment ago would wait for it to leave the
- * store buffer. */
-void pit_outlet_publish(struct pit_outlet *outlet)
+static uint32_t make_reports(struct pit_outlet *outlet, struct pit_bench_report reports[REPORTS])
 {
     uint32_t count = 0;
-    for (; outlet->pushed != outlet->sink.next; outlet->pushed++)
-        count += pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &outlet->reports[count], &outlet->refused);
-    for (uint32_t i = 0; i < count; i++)
-        push(outlet, &outlet->reports[i]);
+    for (; outlet->pushed != outlet->sink.next && count < REPORTS; outlet->pushed++)
+        count += pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &reports[count], &outlet->refused);
+    return count;
 }
 
-void pit_outlet_message_done(struct pit_outlet *outlet)
+void pit_outlet_publish(struct pit_outlet *outlet)
 {
-    if (outlet->sink.next - outlet->pushed >= BATCH)
-        pit_outlet_publish(outlet);
+    _Alignas(64) struct pit_bench_report reports[REPORTS];
+    uint32_t count;
+    while ((count = make_reports(outlet, reports)))
+        for (uint32_t i = 0; i < count; i++)
+            push(outlet, &reports[i]);
 }

@@ -12,8 +12,8 @@
 #include "tools/adapter/outlet.h"
 #include "tools/adapter/report.h"
 
-/* How many events the writer gathers before the other side sees them: it does so between two messages, as a matcher
- * does at the end of its turn. They are still in the nearest cache when their sequences are stored. */
+/* How many events the writer gathers before the other side sees them. They are still in the nearest cache when their
+ * sequences are stored. */
 #define BATCH 64u
 
 struct pit_outlet {
@@ -21,7 +21,6 @@ struct pit_outlet {
     _Alignas(PIT_SEQUENCE_BYTES) struct pit_event_sink sink;
     struct pit_ring *ring;
     uint64_t published; /* events before this one are visible to the reader */
-    uint32_t room_want; /* how much room is asked for at once */
     uint32_t room_min;  /* how much must be free before a full ring is written to again */
     /* The other thread's. */
     _Alignas(PIT_SEQUENCE_BYTES) struct pit_ring_reader reader;
@@ -29,27 +28,24 @@ struct pit_outlet {
     struct pit_arena *arena;
 };
 
-/* Room is looked for in large steps, and a full ring is left until a good part of it is free: the reader's cursor is on
- * another core's line. */
+/* Room for one batch. The reader's cursor is on another core's line: it is looked at when what was seen of it last does
+ * not suffice, and a full ring is left until a good part of it is free. */
 static void make_room(struct pit_event_sink *sink)
 {
     struct pit_outlet *outlet = sink->context;
     pit_outlet_publish(outlet);
-    uint32_t room = pit_ring_room(outlet->ring, outlet->room_want);
-    if (room < outlet->room_min) {
+    if (pit_ring_room(outlet->ring, BATCH) < BATCH) {
         struct pit_wait wait;
         pit_wait_init(&wait, PIT_WAIT_YIELD, NULL);
-        do {
+        while (pit_ring_room(outlet->ring, outlet->room_min) < outlet->room_min)
             pit_wait_idle(&wait);
-            room = pit_ring_room(outlet->ring, outlet->room_want);
-        } while (room < outlet->room_min);
     }
-    sink->limit = sink->next + room;
+    sink->limit = sink->next + BATCH;
 }
 
 static uint32_t slots_for(uint32_t reports_min)
 {
-    uint32_t slots = 4 * BATCH;
+    uint32_t slots = 8 * BATCH;
     while (slots < reports_min && slots < PIT_RING_SLOTS_MAX)
         slots *= 2;
     return slots;
@@ -93,7 +89,6 @@ static void *create(uint32_t reports_min)
                                            .make_room = make_room,
                                            .context = outlet};
     outlet->published = 1;
-    outlet->room_want = slots / 2;
     outlet->room_min = slots / 8;
     return outlet;
 }
@@ -165,10 +160,4 @@ void pit_outlet_publish(struct pit_outlet *outlet)
     PIT_CHECK(first == outlet->published); /* room was seen before the slots were written */
     pit_ring_publish(outlet->ring, first, (uint32_t)ready);
     outlet->published += ready;
-}
-
-void pit_outlet_message_done(struct pit_outlet *outlet)
-{
-    if (outlet->sink.next - outlet->published >= BATCH)
-        pit_outlet_publish(outlet);
 }
