@@ -15,13 +15,13 @@ void sim_client_key(uint32_t account, uint8_t key[SIM_KEY_BYTES])
         key[i] = (uint8_t)(account * 31 + i);
 }
 
-void sim_clients_open(struct sim_clients *clients, const struct sim_plan *plan, struct sim_network *network,
+void sim_clients_open(struct sim_clients *clients, const struct sim_plan *plan, const struct sim_link *link,
                       struct sim_model *model, struct sim_trace *trace)
 {
     memset(clients, 0, sizeof *clients);
     clients->count = plan->clients;
     clients->burst_max = plan->burst_max;
-    clients->network = network;
+    clients->link = *link;
     clients->model = model;
     clients->trace = trace;
     clients->decoder = pit_decoder_create();
@@ -49,13 +49,13 @@ static void send(struct sim_clients *clients, struct sim_client *client, const s
     uint8_t frame[PIT_WIRE_FRAME_BYTES_MAX];
     size_t count = pit_message_encode(message, frame, sizeof frame);
     PIT_CHECK(count);
-    sim_network_write(clients->network, client->handle, frame, count);
+    clients->link.write(clients->link.context, client->handle, frame, count);
 }
 
 static void leave(struct sim_clients *clients, struct sim_client *client)
 {
     if (client->handle >= 0)
-        clients->network->sockets[client->handle].gone = true;
+        clients->link.leave(clients->link.context, client->handle);
     client->handle = -1;
     client->live = false;
     client->inbound_count = 0;
@@ -64,7 +64,7 @@ static void leave(struct sim_clients *clients, struct sim_client *client)
 static void connect_anew(struct sim_clients *clients, struct sim_client *client)
 {
     leave(clients, client);
-    client->handle = sim_network_connect(clients->network);
+    client->handle = clients->link.connect(clients->link.context, client->account - 1);
     if (client->handle < 0)
         return;
     client->deaf_until = 0;
@@ -173,13 +173,13 @@ void sim_client_act(struct sim_clients *clients, const struct sim_action *action
         break;
     case SIM_DEAF:
         client->deaf_until = action->step + sim_below(&random, 2000);
-        clients->network->sockets[client->handle].deaf = true;
+        clients->link.deaf(clients->link.context, client->handle, true);
         break;
     default: {
         uint64_t garbage[4];
         for (uint32_t i = 0; i < 4; i++)
             garbage[i] = sim_random(&random);
-        sim_network_write(clients->network, client->handle, garbage, 1 + sim_below(&random, sizeof garbage));
+        clients->link.write(clients->link.context, client->handle, garbage, 1 + sim_below(&random, sizeof garbage));
         client->live = false;
     }
     }
@@ -227,6 +227,8 @@ static void take(struct sim_clients *clients, struct sim_client *client, const s
         if (client->live && message->reason == PIT_REASON_SHUTTING_DOWN)
             sim_model_told_all(clients->model, client->account);
         client->live = false;
+        if (clients->link.farewell)
+            clients->link.farewell(clients->link.context, client->account - 1, message);
         break;
     default:
         take_report(clients, client, message);
@@ -238,11 +240,11 @@ void sim_client_read(struct sim_clients *clients, uint32_t number, uint64_t step
     struct sim_client *client = &clients->client[number];
     if (client->handle < 0)
         return;
-    struct sim_socket *socket = &clients->network->sockets[client->handle];
-    socket->deaf = client->deaf_until > step;
+    const struct sim_link *link = &clients->link;
+    link->deaf(link->context, client->handle, client->deaf_until > step);
     size_t room = INBOUND_BYTES - client->inbound_count;
-    client->inbound_count += sim_network_take(clients->network, client->handle, client->inbound + client->inbound_count,
-                                              max < room ? max : room);
+    client->inbound_count +=
+        link->take(link->context, client->handle, client->inbound + client->inbound_count, max < room ? max : room);
     size_t at = 0;
     struct pit_message message;
     struct pit_error error;
@@ -260,7 +262,7 @@ void sim_client_read(struct sim_clients *clients, uint32_t number, uint64_t step
     }
     memmove(client->inbound, client->inbound + at, client->inbound_count - at);
     client->inbound_count -= at;
-    if (sim_network_ended(clients->network, client->handle))
+    if (link->ended(link->context, client->handle))
         leave(clients, client);
 }
 
@@ -269,8 +271,7 @@ static void read_all(struct sim_clients *clients, uint32_t number)
 {
     struct sim_client *client = &clients->client[number];
     while (client->handle >= 0) {
-        const struct sim_pipe *pipe = &clients->network->sockets[client->handle].to_client;
-        if (pipe->read == pipe->write)
+        if (clients->link.waiting(clients->link.context, client->handle) == 0)
             break;
         sim_client_read(clients, number, UINT64_MAX, SIZE_MAX);
         if (clients->model->violation[0])

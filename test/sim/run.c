@@ -72,7 +72,7 @@ static struct pit_pipeline_config configure(struct sim *sim, const char *const *
     for (uint32_t i = 0; i < sim->clients.count; i++)
         sim->clients.client[i].symbols = sim->symbols_count;
     struct pit_pipeline_config config = {
-        .name = "sim",
+        .name = SIM_NAME,
         .directory = SIM_DIRECTORY,
         .symbols = sim->symbols,
         .symbols_count = sim->symbols_count,
@@ -461,7 +461,8 @@ static void open_world(struct sim *sim, const struct sim_plan *plan, bool print)
     sim->disk.direct_refused = plan->direct_refused;
     sim_network_open(&sim->network, &sim->trace, stream(sim, STREAM_NETWORK, 0));
     sim_model_open(&sim->model, plan->clients);
-    sim_clients_open(&sim->clients, plan, &sim->network, &sim->model, &sim->trace);
+    struct sim_link link = sim_network_link(&sim->network);
+    sim_clients_open(&sim->clients, plan, &link, &sim->model, &sim->trace);
     sim->symbols_count = plan->symbols;
     for (uint32_t i = 0; i < plan->symbols; i++)
         make_symbol(&sim->symbols[i], i, plan);

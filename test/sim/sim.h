@@ -21,6 +21,7 @@
 #include "stages/pipeline.h"
 
 #define SIM_DIRECTORY "sim"
+#define SIM_NAME "sim"
 
 /* What a run has done, for people: a simulation in which nothing happens proves nothing. */
 struct sim_figures {
