@@ -130,7 +130,9 @@ static uint32_t follow(struct pit_replicator *replicator, const struct pit_conse
         end_leading(replicator);
         done++;
     }
-    if (replicator->part == PIT_REPLICATOR_FOLLOWS && state->ready) {
+    /* Sequences go on behind all that it has proposed. After a handing over that came to nothing, some of that may
+     * still be under way, in the same term. */
+    if (replicator->part == PIT_REPLICATOR_FOLLOWS && state->ready && replicator->in_flight == 0) {
         begin_leading(replicator, state);
         done++;
     }
