@@ -350,6 +350,7 @@ static int open_engine(struct pit_replicator *replicator, const struct pit_clust
         .rejoin = cluster->rejoin,
         .election_ms = cluster->election_ms ? cluster->election_ms : PIT_CLUSTER_ELECTION_MS,
         .heartbeat_ms = cluster->heartbeat_ms ? cluster->heartbeat_ms : PIT_CLUSTER_HEARTBEAT_MS,
+        .memory_bytes = cluster->memory_bytes,
         .flight_bytes = PIT_CONSENSUS_FLIGHT_BYTES_MAX,
         .unanswered_bytes = UNANSWERED_BYTES,
         .storage = pit_consensus_journal(replicator->config.log),
