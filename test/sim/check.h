@@ -16,8 +16,11 @@ struct sim_subject {
     bool learns; /* the journal may have commands that the model has not met: they follow those it knows */
 };
 
+#define SIM_ALL_THERE_IS UINT64_MAX
+
 /* Replays the journal into one market: its commands, their events, and the digest of the pipeline, which must have done
- * everything up to last, as the journal has. Returns how many segments there are. */
+ * everything up to last, as the journal has. (SIM_ALL_THERE_IS: it may end anywhere; the digest is compared if the
+ * pipeline has done as much.) Returns how many segments there are. */
 uint64_t sim_compare_replay(const struct sim_subject *subject, uint64_t last);
 
 /* The books against those of the plain matcher, order by order. Both have done the same commands. */

@@ -30,6 +30,7 @@ void sim_clients_open(struct sim_clients *clients, const struct sim_plan *plan, 
         struct sim_client *client = &clients->client[i];
         client->account = i + 1;
         client->keyed = plan->keyed;
+        client->resumes = plan->resumes;
         client->handle = -1;
         client->inbound = malloc(INBOUND_BYTES);
         client->symbols = plan->symbols;
@@ -126,6 +127,21 @@ static void make_change(const struct sim_client *client, struct pit_message *mes
     }
 }
 
+/* Sends a request once more, as it was. */
+static void repeat(struct sim_clients *clients, struct sim_client *client, uint32_t request)
+{
+    send(clients, client, &clients->model->account[client->account - 1].request[request - 1].message);
+    sim_trace_note(clients->trace, "again", client->account, request, 0);
+}
+
+/* Everything that has no answer. */
+static void ask_again(struct sim_clients *clients, struct sim_client *client)
+{
+    uint32_t request = 0;
+    while ((request = sim_model_unanswered(clients->model, client->account, request)))
+        repeat(clients, client, request);
+}
+
 static void send_orders(struct sim_clients *clients, struct sim_client *client, uint64_t random)
 {
     uint64_t count = 1 + sim_below(&random, clients->burst_max);
@@ -145,6 +161,8 @@ static void send_orders(struct sim_clients *clients, struct sim_client *client, 
         send(clients, client, &message);
     }
     sim_trace_note(clients->trace, "orders", client->account, count, 0);
+    if (client->resumes && sim_chance(&random, 10)) /* without need */
+        repeat(clients, client, 1 + (uint32_t)sim_below(&random, clients->model->account[client->account - 1].count));
 }
 
 void sim_client_act(struct sim_clients *clients, const struct sim_action *action)
@@ -215,7 +233,19 @@ static void take(struct sim_clients *clients, struct sim_client *client, const s
     case PIT_MESSAGE_WELCOME:
         if (message->account != client->account)
             sim_violation(clients->model, "account %u is welcomed as %u", client->account, message->account);
+        if (client->resumes)
+            send(clients, client, &(struct pit_message){.kind = PIT_MESSAGE_RESUME});
+        else
+            client->live = true;
+        break;
+    case PIT_MESSAGE_RESUMED:
+        sim_model_resumed(clients->model, client->account, message);
         client->live = true;
+        ask_again(clients, client);
+        break;
+    case PIT_MESSAGE_RESULT:
+        sim_trace_note(clients->trace, "result", client->account, message->request, message->sequence);
+        sim_model_result(clients->model, client->account, message);
         break;
     case PIT_MESSAGE_SYMBOL:
         break;
@@ -224,11 +254,11 @@ static void take(struct sim_clients *clients, struct sim_client *client, const s
             send(clients, client, message);
         break;
     case PIT_MESSAGE_BYE:
-        if (client->live && message->reason == PIT_REASON_SHUTTING_DOWN)
-            sim_model_told_all(clients->model, client->account);
-        client->live = false;
         if (clients->link.farewell)
             clients->link.farewell(clients->link.context, client->account - 1, message);
+        else if (client->live && message->reason == PIT_REASON_SHUTTING_DOWN)
+            sim_model_told_all(clients->model, client->account);
+        client->live = false;
         break;
     default:
         take_report(clients, client, message);

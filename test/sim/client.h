@@ -12,8 +12,9 @@
 struct sim_client {
     uint32_t account;
     bool keyed;
-    int handle; /* -1: away */
-    bool live;  /* WELCOME has come */
+    int handle;   /* -1: away */
+    bool resumes; /* asks again for what is unanswered */
+    bool live;    /* WELCOME has come, and RESUMED if it resumes */
     uint64_t deaf_until;
     uint8_t *inbound;
     size_t inbound_count;

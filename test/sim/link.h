@@ -24,7 +24,7 @@ struct sim_link {
     void (*leave)(void *context, int handle);
     /* The client takes nothing for now, or does again. */
     void (*deaf)(void *context, int handle, bool deaf);
-    /* The server has said BYE. May be NULL. */
+    /* The server has said BYE. NULL: of one that shuts down it means that it has told all there is. */
     void (*farewell)(void *context, uint32_t client, const struct pit_message *bye);
 };
 
