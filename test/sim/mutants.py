@@ -133,6 +133,11 @@ CLUSTER_MUTANTS = {
         "        return 0;\n"
         "    if (replicator->part != PIT_REPLICATOR_LEADS || pit_word_load_acquire(&board->epoch) != replicator->epoch)\n"
         "        return ready;\n"),
+    "leads-again-too-early": (
+        "a leader gives sequences again that it has given, when its handing over came to nothing",
+        "stages/replicator.c",
+        "state->ready && replicator->in_flight == 0) {\n",
+        "state->ready && (replicator->in_flight == 0 || ON(leads-again-too-early))) {\n"),
     "leaders-time-falls": (
         "a new leader's clock may be behind the last one's", "stages/replicator_propose.c",
         "    if (copy->time_ns < *time_ns)\n",
