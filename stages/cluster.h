@@ -30,6 +30,8 @@ struct pit_cluster_config {
     uint32_t election_ms;  /* silence of the leader after which an election begins, up to twice that
                               [PIT_CLUSTER_ELECTION_MS] */
     uint32_t heartbeat_ms; /* [PIT_CLUSTER_HEARTBEAT_MS] */
+    uint64_t memory_bytes; /* of committed entries kept in memory, for nodes a little behind: the others get what they
+                              lack from the disk [PIT_CONSENSUS_MEMORY_BYTES] */
     bool begin;            /* an empty directory is a new cluster: said once, at the very first start of its nodes */
     bool rejoin; /* an empty directory is a node that has lost its disk: it does not vote before it has caught up */
 };

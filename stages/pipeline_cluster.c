@@ -96,6 +96,7 @@ static uint32_t read_past(void *state)
 
 int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error)
 {
+    const uint64_t memory_bytes = pipeline->config.cluster.memory_bytes;
     struct pit_log_options options = {
         .directory = pipeline->config.directory,
         .segment_bytes = pipeline->config.segment_bytes,
@@ -105,7 +106,7 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         .disk_bell = pit_runner_bell(pipeline->runner, pipeline->disk_agent),
         .log_bell = pit_runner_bell(pipeline->runner, pipeline->journaler_agent),
         .past_bell = pit_runner_bell(pipeline->runner, pipeline->past_agent),
-        .keep_bytes = KEEP_BYTES,
+        .keep_bytes = memory_bytes ? memory_bytes / 4 : KEEP_BYTES,
         .locked = true,
         .wait = wait_for_disk,
         .wait_context = pipeline,

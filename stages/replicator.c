@@ -130,7 +130,9 @@ static uint32_t follow(struct pit_replicator *replicator, const struct pit_conse
         end_leading(replicator);
         done++;
     }
-    if (replicator->part == PIT_REPLICATOR_FOLLOWS && state->ready) {
+    /* Sequences go on behind all that it has proposed. After a handing over that came to nothing, some of that may
+     * still be under way, in the same term. */
+    if (replicator->part == PIT_REPLICATOR_FOLLOWS && state->ready && replicator->in_flight == 0) {
         begin_leading(replicator, state);
         done++;
     }
@@ -348,6 +350,7 @@ static int open_engine(struct pit_replicator *replicator, const struct pit_clust
         .rejoin = cluster->rejoin,
         .election_ms = cluster->election_ms ? cluster->election_ms : PIT_CLUSTER_ELECTION_MS,
         .heartbeat_ms = cluster->heartbeat_ms ? cluster->heartbeat_ms : PIT_CLUSTER_HEARTBEAT_MS,
+        .memory_bytes = cluster->memory_bytes,
         .flight_bytes = PIT_CONSENSUS_FLIGHT_BYTES_MAX,
         .unanswered_bytes = UNANSWERED_BYTES,
         .storage = pit_consensus_journal(replicator->config.log),

@@ -3,7 +3,7 @@
 set -eu
 first=
 for build in "$@"; do
-    said=$("$build/test/sim/pitline-sim" --seeds 1..25)
+    said=$("$build/test/sim/pitline-sim" --seeds 1..25; "$build/test/sim/pitline-sim" --cluster 3 --seeds 1..15)
     echo "$build: $said"
     [ "${first:=$said}" = "$said" ] || {
         echo "the same seeds gave different runs in $1 and $build" >&2

@@ -8,7 +8,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cluster.h"
 #include "ring/check.h"
+
+static void run_plan(const struct sim_plan *plan, bool print, struct sim_result *result)
+{
+    if (plan->nodes)
+        cluster_run(plan, print, result);
+    else
+        sim_run(plan, print, result);
+}
 
 /* A process that runs plans, and the end of the pipe on which it says what came of them. */
 struct child {
@@ -79,7 +88,7 @@ void sim_run_apart(const struct sim_plan *plan, bool print, struct sim_result *r
     int to;
     if (begin(&child, &to) == 0) {
         alarm(SIM_SECONDS_MAX);
-        sim_run(plan, print, result);
+        run_plan(plan, print, result);
         say_result(to, result);
         _exit(0);
     }
@@ -89,15 +98,15 @@ void sim_run_apart(const struct sim_plan *plan, bool print, struct sim_result *r
         tell_death(status, result);
 }
 
-static void run_seeds_here(uint64_t from, uint64_t to, uint64_t steps, int tell)
+static void run_seeds_here(uint64_t from, uint64_t to, uint32_t nodes, uint64_t steps, int tell)
 {
     struct sim_plan *plan = malloc(sizeof *plan);
     struct sim_result result;
     PIT_CHECK(plan);
     for (uint64_t seed = from; seed <= to; seed++) {
         alarm(SIM_SECONDS_MAX);
-        sim_plan_make(plan, seed, steps);
-        sim_run(plan, false, &result);
+        sim_plan_make(plan, seed, nodes, steps);
+        run_plan(plan, false, &result);
         say_result(tell, &result);
         if (result.violation[0])
             break;
@@ -106,14 +115,14 @@ static void run_seeds_here(uint64_t from, uint64_t to, uint64_t steps, int tell)
     exit(0); /* not _exit: a sanitizer looks for leaks */
 }
 
-void sim_run_seeds(uint64_t from, uint64_t to, uint64_t steps,
+void sim_run_seeds(uint64_t from, uint64_t to, uint32_t nodes, uint64_t steps,
                    bool (*each)(void *context, uint64_t seed, const struct sim_result *result), void *context)
 {
     struct child child;
     struct sim_result result;
     int tell;
     if (begin(&child, &tell) == 0)
-        run_seeds_here(from, to, steps, tell);
+        run_seeds_here(from, to, nodes, steps, tell);
     uint64_t seed = from;
     bool goes_on = true;
     for (; seed <= to && goes_on && hear(&child, &result); seed++)

@@ -11,7 +11,7 @@ void sim_run_apart(const struct sim_plan *plan, bool print, struct sim_result *r
 
 /* Runs the seeds from .. to one after the other in a process, as sim_run_apart does one, and says each result to each,
  * which returns false to end it. Ends after a violation too. */
-void sim_run_seeds(uint64_t from, uint64_t to, uint64_t steps,
+void sim_run_seeds(uint64_t from, uint64_t to, uint32_t nodes, uint64_t steps,
                    bool (*each)(void *context, uint64_t seed, const struct sim_result *result), void *context);
 
 /* Makes a plan that fails smaller, as long as it fails: fewer steps, faults, clients and actions. *result is the last

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "market_files.h"
 #include "replay/replay.h"
 #include "ring/check.h"
@@ -12,28 +13,32 @@
 
 /* A replay of what stands on disk, by the real code, compared with what entered and with what the plain matcher did. */
 struct comparison {
-    struct sim *sim;
+    const struct sim_subject *subject;
     uint64_t sequence; /* whose events are being hashed */
     uint64_t hash;
 };
 
 static void compare_events(struct comparison *comparison)
 {
-    if (comparison->sequence == 0 || comparison->sequence > comparison->sim->model.applied)
+    struct sim_model *model = comparison->subject->model;
+    if (comparison->sequence == 0 || comparison->sequence > model->applied)
         return;
-    const struct sim_command *entry = &comparison->sim->model.command[comparison->sequence - 1];
+    const struct sim_command *entry = &model->command[comparison->sequence - 1];
     if (entry->events != comparison->hash)
-        sim_violation(&comparison->sim->model,
-                      "command %" PRIu64 ": the replay's events are not those of the plain matcher",
+        sim_violation(model, "command %" PRIu64 ": the replay's events are not those of the plain matcher",
                       comparison->sequence);
 }
 
 static bool on_event(void *context, const struct pit_command *command, const struct pit_event *event)
 {
     struct comparison *comparison = context;
-    struct sim_model *model = &comparison->sim->model;
+    struct sim_model *model = comparison->subject->model;
     if (command->sequence != comparison->sequence) {
         compare_events(comparison);
+        if (comparison->subject->learns && command->sequence == model->count + 1) {
+            sim_model_entered(model, command);
+            sim_model_seen(model, model->count);
+        }
         if (command->sequence != comparison->sequence + 1 || command->sequence > model->count) {
             sim_violation(model, "the journal has command %" PRIu64 " after %" PRIu64 "; %" PRIu64 " have entered",
                           command->sequence, comparison->sequence, model->count);
@@ -48,8 +53,7 @@ static bool on_event(void *context, const struct pit_command *command, const str
     return model->violation[0] == 0;
 }
 
-/* Replays the journal into one market and compares it with the pipeline's markets. */
-static void compare_replay(struct sim *sim)
+uint64_t sim_compare_replay(const struct sim_subject *subject, uint64_t last)
 {
     struct pit_arena_options options = {.name = "replay", .node = PIT_ARENA_NODE_ANY};
     struct pit_error error = {0};
@@ -57,26 +61,27 @@ static void compare_replay(struct sim *sim)
     PIT_CHECK(pit_arena_create(&arena, &options, &error) == 0);
     struct pit_reserve reserve = pit_arena_reserve(arena);
     struct pit_market *market = pit_market_create(&reserve);
-    struct comparison comparison = {.sim = sim};
+    struct comparison comparison = {.subject = subject};
     struct pit_replay_options replay = {
         .markets = &market, .markets_count = 1, .verify = true, .event = on_event, .event_context = &comparison};
     struct pit_replay_result result = {0};
-    int code = pit_replay(&sim->disk.table, SIM_DIRECTORY, &replay, &result, &error);
-    if (!sim->model.violation[0])
+    int code = pit_replay(subject->disk, SIM_DIRECTORY, &replay, &result, &error);
+    if (!subject->model->violation[0])
         compare_events(&comparison);
     if (code < 0 && code != -ENOENT)
-        sim_violation(&sim->model, "a replay of the journal that was just opened fails: %s", error.text);
-    else if (comparison.sequence != sim->model.count)
-        sim_violation(&sim->model, "the journal ends with command %" PRIu64 "; %" PRIu64 " were recovered",
-                      comparison.sequence, sim->model.count);
-    struct pit_digest replayed = pit_market_full_digest(market), live = pit_pipeline_digest(sim->pipeline);
-    if (memcmp(&replayed, &live, sizeof live) != 0)
-        sim_violation(&sim->model,
+        sim_violation(subject->model, "a replay of the journal that was just opened fails: %s", error.text);
+    else if (comparison.sequence != last && last != SIM_ALL_THERE_IS)
+        sim_violation(subject->model, "the journal ends with command %" PRIu64 "; %" PRIu64 " were recovered",
+                      comparison.sequence, last);
+    struct pit_digest replayed = pit_market_full_digest(market), live = pit_pipeline_digest(subject->pipeline);
+    bool comparable = last != SIM_ALL_THERE_IS || comparison.sequence == pit_pipeline_last(subject->pipeline);
+    if (comparable && memcmp(&replayed, &live, sizeof live) != 0)
+        sim_violation(subject->model,
                       "the digest of the pipeline after command %" PRIu64 " is %" PRIx64 "/%" PRIx64
                       ", that of a replay is %" PRIx64 "/%" PRIx64,
-                      sim->model.count, live.events, live.state, replayed.events, replayed.state);
-    sim->figures.segments = result.end.segments > sim->figures.segments ? result.end.segments : sim->figures.segments;
+                      comparison.sequence, live.events, live.state, replayed.events, replayed.state);
     pit_arena_destroy(arena);
+    return result.end.segments;
 }
 
 /* A book, order by order, against the plain matcher's. */
@@ -104,31 +109,32 @@ static bool on_order(void *context, const struct pit_resting_order *order)
     return true;
 }
 
-static void compare_books(struct sim *sim)
+void sim_compare_books(const struct sim_subject *subject)
 {
+    struct sim_model *model = subject->model;
     struct reference *left = malloc(sizeof *left);
     PIT_CHECK(left);
-    for (uint32_t symbol = 0; symbol < SIM_SYMBOLS_ROOM && !sim->model.violation[0]; symbol++) {
-        const struct reference *plain = sim->model.book[symbol];
+    for (uint32_t symbol = 0; symbol < SIM_SYMBOLS_ROOM && !model->violation[0]; symbol++) {
+        const struct reference *plain = model->book[symbol];
         const struct pit_book *book = NULL;
-        for (uint32_t k = 0; k < sim->pipeline->config.matchers && !book; k++)
-            book = pit_market_book(sim->pipeline->matchers[k].market, symbol);
+        for (uint32_t k = 0; k < subject->pipeline->config.matchers && !book; k++)
+            book = pit_market_book(subject->pipeline->matchers[k].market, symbol);
         if (!book || !plain) {
             if (book || plain)
-                sim_violation(&sim->model, "symbol %u is %s", symbol, book ? "there and was never defined" : "lost");
+                sim_violation(model, "symbol %u is %s", symbol, book ? "there and was never defined" : "lost");
             continue;
         }
         *left = *plain;
-        struct walk walk = {.model = &sim->model, .book = plain, .left = left, .symbol = symbol};
+        struct walk walk = {.model = model, .book = plain, .left = left, .symbol = symbol};
         pit_book_walk(book, PIT_SIDE_BUY, on_order, &walk);
         pit_book_walk(book, PIT_SIDE_SELL, on_order, &walk);
-        if (!sim->model.violation[0] && reference_orders(left) != 0)
-            sim_violation(&sim->model, "symbol %u: %u orders are not in the book", symbol, reference_orders(left));
+        if (!model->violation[0] && reference_orders(left) != 0)
+            sim_violation(model, "symbol %u: %u orders are not in the book", symbol, reference_orders(left));
         if (pit_book_state(book) != plain->state)
-            sim_violation(&sim->model, "symbol %u: its trading state is not the plain matcher's", symbol);
+            sim_violation(model, "symbol %u: its trading state is not the plain matcher's", symbol);
         const char *wrong = pit_book_check(book);
         if (wrong)
-            sim_violation(&sim->model, "symbol %u: %s", symbol, wrong);
+            sim_violation(model, "symbol %u: %s", symbol, wrong);
     }
     free(left);
 }
@@ -151,33 +157,46 @@ static uint32_t plain_levels(struct reference *left, uint8_t side, struct pit_md
     return count;
 }
 
-void sim_check_depth(struct sim *sim)
+void sim_compare_depth(const struct sim_subject *subject)
 {
-    const struct pit_market_files *files = sim_market_files();
+    struct sim_model *model = subject->model;
+    const struct pit_market_files *files = subject->files;
     struct reference *left = malloc(sizeof *left);
     PIT_CHECK(left);
     for (uint32_t symbol = 0; symbol < SIM_SYMBOLS_ROOM && files; symbol++) {
-        if (!sim->model.book[symbol] || symbol >= files->depth->symbols_max || !files->images[symbol].version)
+        if (!model->book[symbol] || symbol >= files->depth->symbols_max || !files->images[symbol].version)
             continue;
         struct pit_md_level bid[PIT_MD_LEVELS] = {0}, ask[PIT_MD_LEVELS] = {0};
         struct pit_md_depth depth;
         memcpy(&depth, files->images[symbol].words, sizeof depth);
-        *left = *sim->model.book[symbol];
+        *left = *model->book[symbol];
         uint32_t bids = plain_levels(left, PIT_SIDE_BUY, bid), asks = plain_levels(left, PIT_SIDE_SELL, ask);
         if (depth.bids != bids || depth.asks != asks || memcmp(depth.bid, bid, bids * sizeof *bid) != 0 ||
-            memcmp(depth.ask, ask, asks * sizeof *ask) != 0 || depth.state != sim->model.book[symbol]->state ||
-            depth.trades != sim->model.trades[symbol])
-            sim_violation(&sim->model,
+            memcmp(depth.ask, ask, asks * sizeof *ask) != 0 || depth.state != model->book[symbol]->state ||
+            depth.trades != model->trades[symbol])
+            sim_violation(model,
                           "symbol %u: the depth image shows %" PRIu64 " bids, %" PRIu64 " asks, %" PRIu64
                           " trades; the plain matcher has %u, %u, %" PRIu64 ", or they differ in a level",
-                          symbol, depth.bids, depth.asks, depth.trades, bids, asks, sim->model.trades[symbol]);
+                          symbol, depth.bids, depth.asks, depth.trades, bids, asks, model->trades[symbol]);
     }
     free(left);
 }
 
+static struct sim_subject subject_of(struct sim *sim)
+{
+    return (struct sim_subject){
+        .model = &sim->model, .disk = &sim->disk.table, .pipeline = sim->pipeline, .files = sim_market_files(SIM_NAME)};
+}
+
+void sim_check_depth(struct sim *sim)
+{
+    struct sim_subject subject = subject_of(sim);
+    sim_compare_depth(&subject);
+}
+
 void sim_check_seen(struct sim *sim)
 {
-    const struct pit_market_files *files = sim_market_files();
+    const struct pit_market_files *files = sim_market_files(SIM_NAME);
     for (uint64_t i = 0; files && i < files->events->slots; i++) {
         struct pit_md_event event;
         if (files->slots[i].sequence == 0)
@@ -190,10 +209,13 @@ void sim_check_seen(struct sim *sim)
 
 static void compare_all(struct sim *sim)
 {
-    if (!sim->model.violation[0] && sim->disk.lies_count == 0) /* what the disk lied about shows at the next start */
-        compare_replay(sim);
+    struct sim_subject subject = subject_of(sim);
+    if (!sim->model.violation[0] && sim->disk.lies_count == 0) { /* what the disk lied about shows at the next start */
+        uint64_t segments = sim_compare_replay(&subject, sim->model.count);
+        sim->figures.segments = segments > sim->figures.segments ? segments : sim->figures.segments;
+    }
     if (!sim->model.violation[0])
-        compare_books(sim);
+        sim_compare_books(&subject);
 }
 
 void sim_check_start(struct sim *sim)
@@ -207,10 +229,12 @@ void sim_check_start(struct sim *sim)
     if (snapshot && !lied)
         sim_disk_heal(&sim->disk);
     sim_disk_forgive(&sim->disk);
-    if (snapshot && lied)
-        compare_books(sim);
-    else
+    if (snapshot && lied) {
+        struct sim_subject subject = subject_of(sim);
+        sim_compare_books(&subject);
+    } else {
         compare_all(sim);
+    }
     sim->disk.quiet = false;
 }
 

@@ -15,13 +15,13 @@ void sim_client_key(uint32_t account, uint8_t key[SIM_KEY_BYTES])
         key[i] = (uint8_t)(account * 31 + i);
 }
 
-void sim_clients_open(struct sim_clients *clients, const struct sim_plan *plan, struct sim_network *network,
+void sim_clients_open(struct sim_clients *clients, const struct sim_plan *plan, const struct sim_link *link,
                       struct sim_model *model, struct sim_trace *trace)
 {
     memset(clients, 0, sizeof *clients);
     clients->count = plan->clients;
     clients->burst_max = plan->burst_max;
-    clients->network = network;
+    clients->link = *link;
     clients->model = model;
     clients->trace = trace;
     clients->decoder = pit_decoder_create();
@@ -30,6 +30,7 @@ void sim_clients_open(struct sim_clients *clients, const struct sim_plan *plan, 
         struct sim_client *client = &clients->client[i];
         client->account = i + 1;
         client->keyed = plan->keyed;
+        client->resumes = plan->resumes;
         client->handle = -1;
         client->inbound = malloc(INBOUND_BYTES);
         client->symbols = plan->symbols;
@@ -49,13 +50,13 @@ static void send(struct sim_clients *clients, struct sim_client *client, const s
     uint8_t frame[PIT_WIRE_FRAME_BYTES_MAX];
     size_t count = pit_message_encode(message, frame, sizeof frame);
     PIT_CHECK(count);
-    sim_network_write(clients->network, client->handle, frame, count);
+    clients->link.write(clients->link.context, client->handle, frame, count);
 }
 
 static void leave(struct sim_clients *clients, struct sim_client *client)
 {
     if (client->handle >= 0)
-        clients->network->sockets[client->handle].gone = true;
+        clients->link.leave(clients->link.context, client->handle);
     client->handle = -1;
     client->live = false;
     client->inbound_count = 0;
@@ -64,7 +65,7 @@ static void leave(struct sim_clients *clients, struct sim_client *client)
 static void connect_anew(struct sim_clients *clients, struct sim_client *client)
 {
     leave(clients, client);
-    client->handle = sim_network_connect(clients->network);
+    client->handle = clients->link.connect(clients->link.context, client->account - 1);
     if (client->handle < 0)
         return;
     client->deaf_until = 0;
@@ -126,6 +127,21 @@ static void make_change(const struct sim_client *client, struct pit_message *mes
     }
 }
 
+/* Sends a request once more, as it was. */
+static void repeat(struct sim_clients *clients, struct sim_client *client, uint32_t request)
+{
+    send(clients, client, &clients->model->account[client->account - 1].request[request - 1].message);
+    sim_trace_note(clients->trace, "again", client->account, request, 0);
+}
+
+/* Everything that has no answer. */
+static void ask_again(struct sim_clients *clients, struct sim_client *client)
+{
+    uint32_t request = 0;
+    while ((request = sim_model_unanswered(clients->model, client->account, request)))
+        repeat(clients, client, request);
+}
+
 static void send_orders(struct sim_clients *clients, struct sim_client *client, uint64_t random)
 {
     uint64_t count = 1 + sim_below(&random, clients->burst_max);
@@ -145,6 +161,8 @@ static void send_orders(struct sim_clients *clients, struct sim_client *client, 
         send(clients, client, &message);
     }
     sim_trace_note(clients->trace, "orders", client->account, count, 0);
+    if (client->resumes && sim_chance(&random, 10)) /* without need */
+        repeat(clients, client, 1 + (uint32_t)sim_below(&random, clients->model->account[client->account - 1].count));
 }
 
 void sim_client_act(struct sim_clients *clients, const struct sim_action *action)
@@ -173,13 +191,13 @@ void sim_client_act(struct sim_clients *clients, const struct sim_action *action
         break;
     case SIM_DEAF:
         client->deaf_until = action->step + sim_below(&random, 2000);
-        clients->network->sockets[client->handle].deaf = true;
+        clients->link.deaf(clients->link.context, client->handle, true);
         break;
     default: {
         uint64_t garbage[4];
         for (uint32_t i = 0; i < 4; i++)
             garbage[i] = sim_random(&random);
-        sim_network_write(clients->network, client->handle, garbage, 1 + sim_below(&random, sizeof garbage));
+        clients->link.write(clients->link.context, client->handle, garbage, 1 + sim_below(&random, sizeof garbage));
         client->live = false;
     }
     }
@@ -215,7 +233,19 @@ static void take(struct sim_clients *clients, struct sim_client *client, const s
     case PIT_MESSAGE_WELCOME:
         if (message->account != client->account)
             sim_violation(clients->model, "account %u is welcomed as %u", client->account, message->account);
+        if (client->resumes)
+            send(clients, client, &(struct pit_message){.kind = PIT_MESSAGE_RESUME});
+        else
+            client->live = true;
+        break;
+    case PIT_MESSAGE_RESUMED:
+        sim_model_resumed(clients->model, client->account, message);
         client->live = true;
+        ask_again(clients, client);
+        break;
+    case PIT_MESSAGE_RESULT:
+        sim_trace_note(clients->trace, "result", client->account, message->request, message->sequence);
+        sim_model_result(clients->model, client->account, message);
         break;
     case PIT_MESSAGE_SYMBOL:
         break;
@@ -224,7 +254,9 @@ static void take(struct sim_clients *clients, struct sim_client *client, const s
             send(clients, client, message);
         break;
     case PIT_MESSAGE_BYE:
-        if (client->live && message->reason == PIT_REASON_SHUTTING_DOWN)
+        if (clients->link.farewell)
+            clients->link.farewell(clients->link.context, client->account - 1, message);
+        else if (client->live && message->reason == PIT_REASON_SHUTTING_DOWN)
             sim_model_told_all(clients->model, client->account);
         client->live = false;
         break;
@@ -238,11 +270,11 @@ void sim_client_read(struct sim_clients *clients, uint32_t number, uint64_t step
     struct sim_client *client = &clients->client[number];
     if (client->handle < 0)
         return;
-    struct sim_socket *socket = &clients->network->sockets[client->handle];
-    socket->deaf = client->deaf_until > step;
+    const struct sim_link *link = &clients->link;
+    link->deaf(link->context, client->handle, client->deaf_until > step);
     size_t room = INBOUND_BYTES - client->inbound_count;
-    client->inbound_count += sim_network_take(clients->network, client->handle, client->inbound + client->inbound_count,
-                                              max < room ? max : room);
+    client->inbound_count +=
+        link->take(link->context, client->handle, client->inbound + client->inbound_count, max < room ? max : room);
     size_t at = 0;
     struct pit_message message;
     struct pit_error error;
@@ -260,7 +292,7 @@ void sim_client_read(struct sim_clients *clients, uint32_t number, uint64_t step
     }
     memmove(client->inbound, client->inbound + at, client->inbound_count - at);
     client->inbound_count -= at;
-    if (sim_network_ended(clients->network, client->handle))
+    if (link->ended(link->context, client->handle))
         leave(clients, client);
 }
 
@@ -269,8 +301,7 @@ static void read_all(struct sim_clients *clients, uint32_t number)
 {
     struct sim_client *client = &clients->client[number];
     while (client->handle >= 0) {
-        const struct sim_pipe *pipe = &clients->network->sockets[client->handle].to_client;
-        if (pipe->read == pipe->write)
+        if (clients->link.waiting(clients->link.context, client->handle) == 0)
             break;
         sim_client_read(clients, number, UINT64_MAX, SIZE_MAX);
         if (clients->model->violation[0])

@@ -2,8 +2,9 @@
 #ifndef PIT_TEST_SIM_CLIENT_H
 #define PIT_TEST_SIM_CLIENT_H
 
+#include "link.h"
 #include "model.h"
-#include "network.h"
+#include "trace.h"
 
 #define SIM_KEY_BYTES 32u
 #define SIM_REMEMBERED 32u
@@ -11,8 +12,9 @@
 struct sim_client {
     uint32_t account;
     bool keyed;
-    int handle; /* -1: away */
-    bool live;  /* WELCOME has come */
+    int handle;   /* -1: away */
+    bool resumes; /* asks again for what is unanswered */
+    bool live;    /* WELCOME has come, and RESUMED if it resumes */
     uint64_t deaf_until;
     uint8_t *inbound;
     size_t inbound_count;
@@ -30,13 +32,13 @@ struct sim_clients {
     struct sim_client client[SIM_CLIENTS_MAX];
     uint32_t count;
     uint32_t burst_max;
-    struct sim_network *network;
+    struct sim_link link;
     struct sim_model *model;
     struct sim_trace *trace;
     struct pit_decoder *decoder;
 };
 
-void sim_clients_open(struct sim_clients *clients, const struct sim_plan *plan, struct sim_network *network,
+void sim_clients_open(struct sim_clients *clients, const struct sim_plan *plan, const struct sim_link *link,
                       struct sim_model *model, struct sim_trace *trace);
 void sim_clients_close(struct sim_clients *clients);
 

@@ -20,6 +20,7 @@
 struct arguments {
     uint64_t from, to;
     uint64_t steps;
+    uint32_t nodes;     /* 0: a single node */
     const char *mutant; /* NULL: none */
     bool all_mutants;
     bool trace;
@@ -32,6 +33,7 @@ enum key { KEY_MUTANTS = 256 };
 static const struct argp_option options[] = {
     {"seed", 's', "N", 0, "Run this seed, and say what happened", 0},
     {"seeds", 'S', "FROM..TO", 0, "Run all of these; stop at the first that fails", 0},
+    {"cluster", 'c', "NODES", 0, "A cluster of 3 or 5 nodes, instead of a single one", 0},
     {"steps", 'n', "N", 0, "How many turns a run has (1 to 1000000), instead of what the seed says", 0},
     {"trace", 't', NULL, 0, "Print everything that happens, with --minimise in the small run", 0},
     {"minimise", 'm', NULL, 0, "When a seed fails, look for a smaller run that fails too", 0},
@@ -81,6 +83,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         arguments->steps = number(state, text, &end);
         if (arguments->steps < 1 || arguments->steps > SIM_STEPS_MAX)
             argp_error(state, "%s steps; there can be 1 to %u", text, SIM_STEPS_MAX);
+        break;
+    case 'c':
+        arguments->nodes = (uint32_t)number(state, text, &end);
+        if (arguments->nodes != 3 && arguments->nodes != PIT_CLUSTER_NODES_MAX)
+            argp_error(state, "a cluster of %s nodes; it has 3 or %u", text, PIT_CLUSTER_NODES_MAX);
         break;
     case 't':
         arguments->trace = true;
@@ -135,6 +142,10 @@ static void add(struct sim_figures *sum, const struct sim_figures *one)
     sum->crashes += one->crashes;
     sum->clean_stops += one->clean_stops;
     sum->segments += one->segments;
+    sum->elections += one->elections;
+    sum->redirects += one->redirects;
+    sum->repeats += one->repeats;
+    sum->failures += one->failures;
 }
 
 static void print_figures(const struct sim_figures *figures)
@@ -144,6 +155,10 @@ static void print_figures(const struct sim_figures *figures)
            " faults of the disk\n",
            figures->steps, figures->commands, figures->acknowledged, figures->segments, figures->crashes,
            figures->clean_stops, figures->starts, figures->refused, figures->faults);
+    if (figures->elections)
+        printf("of the clusters: %" PRIu64 " elections, %" PRIu64 " clients sent to another node, %" PRIu64
+               " requests answered again, %" PRIu64 " nodes that failed by themselves\n",
+               figures->elections, figures->redirects, figures->repeats, figures->failures);
 }
 
 static void tell_failure(const struct arguments *arguments, struct sim_plan *plan, struct sim_result *result)
@@ -159,8 +174,11 @@ static void tell_failure(const struct arguments *arguments, struct sim_plan *pla
         return;
     }
     sim_plan_print(plan, stdout);
-    printf("again: pitline-sim --seed %" PRIu64 "%s%s --trace    smaller: --minimise\n", plan->seed,
-           arguments->mutant ? " --mutant " : "", arguments->mutant ? arguments->mutant : "");
+    printf("again: pitline-sim --seed %" PRIu64, plan->seed);
+    if (plan->nodes)
+        printf(" --cluster %u", plan->nodes);
+    printf("%s%s --trace    smaller: --minimise\n", arguments->mutant ? " --mutant " : "",
+           arguments->mutant ? arguments->mutant : "");
 }
 
 /* What has come of a range of seeds so far. */
@@ -196,14 +214,14 @@ static int run_seeds(const struct arguments *arguments, struct sim_plan *plan)
 {
     struct course course = {.arguments = arguments};
     if (arguments->trace && !arguments->minimise) {
-        sim_plan_make(plan, arguments->from, arguments->steps);
+        sim_plan_make(plan, arguments->from, arguments->nodes, arguments->steps);
         sim_run_apart(plan, true, &course.last);
         take(&course, arguments->from, &course.last);
     } else {
-        sim_run_seeds(arguments->from, arguments->to, arguments->steps, take, &course);
+        sim_run_seeds(arguments->from, arguments->to, arguments->nodes, arguments->steps, take, &course);
     }
     if (course.failed) {
-        sim_plan_make(plan, course.failed, arguments->steps);
+        sim_plan_make(plan, course.failed, arguments->nodes, arguments->steps);
         tell_failure(arguments, plan, &course.last);
         return EXIT_VIOLATION;
     }
@@ -222,8 +240,10 @@ static int hunt(const struct arguments *arguments)
     uint32_t missed = 0;
     for (const struct sim_mutant_name *mutant = sim_mutant_names; mutant->name; mutant++) {
         struct course course = {.arguments = arguments, .quiet = true};
+        if (!(arguments->nodes ? mutant->cluster : mutant->single))
+            continue;
         sim_mutant_choose(mutant->name);
-        sim_run_seeds(arguments->from, arguments->to, arguments->steps, take, &course);
+        sim_run_seeds(arguments->from, arguments->to, arguments->nodes, arguments->steps, take, &course);
         if (course.failed)
             printf("%s: caught by seed %" PRIu64 ": %.160s\n", mutant->name, course.failed, course.last.violation);
         else
@@ -238,7 +258,7 @@ static int hunt(const struct arguments *arguments)
 static int list_mutants(void)
 {
     for (const struct sim_mutant_name *mutant = sim_mutant_names; mutant->name; mutant++)
-        printf("%-30s %s\n", mutant->name, mutant->what);
+        printf("%-30s %s%s\n", mutant->name, mutant->what, mutant->single ? "" : " (in a cluster)");
     return 0;
 }
 

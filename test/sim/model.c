@@ -284,6 +284,7 @@ static void apply(struct sim_model *model, struct sim_command *entry)
         return;
     }
     reference_apply(book, command);
+    sim_model_outcome(model, command, book);
     uint64_t hash = 1;
     for (uint32_t i = 0; i < book->events; i++) {
         hash = sim_event_hash(hash, &book->event[i]);
@@ -329,6 +330,8 @@ static void check_refusal(struct sim_model *model, uint32_t account, const struc
     else if (of->request[message->request - 1].sequence)
         sim_violation(model, "account %u: request %u was refused by the gateway and entered as command %" PRIu64,
                       account, message->request, of->request[message->request - 1].sequence);
+    else
+        of->request[message->request - 1].answered = true;
 }
 
 void sim_model_report(struct sim_model *model, uint32_t account, const struct pit_message *message)
@@ -359,6 +362,9 @@ void sim_model_report(struct sim_model *model, uint32_t account, const struct pi
     }
     reports->next = at + 1;
     reports->beginning = false;
+    model->told++;
+    if (message->request && message->flags & PIT_EVENT_LAST)
+        model->account[account - 1].request[message->request - 1].answered = true;
 }
 
 void sim_model_told_all(struct sim_model *model, uint32_t account)

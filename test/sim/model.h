@@ -35,10 +35,19 @@ struct sim_reports {
     bool beginning; /* nothing has come since the log-on: what came before may be missing */
 };
 
+/* What a request came to: for a client that asks again. */
+struct sim_outcome {
+    uint8_t kind; /* of the first report */
+    uint8_t reason;
+    uint64_t order_id, traded, open;
+};
+
 /* What a client has sent. */
 struct sim_request {
     struct pit_message message;
     uint64_t sequence; /* it got; 0: none (yet) */
+    bool answered;     /* the client has read its last report, or what stands for it */
+    struct sim_outcome outcome;
 };
 
 struct sim_account {
@@ -55,6 +64,8 @@ struct sim_model {
     uint64_t count, room; /* commands that entered; sequence s is command[s - 1] */
     uint64_t applied;     /* by the plain matcher */
     uint64_t acknowledged;
+    uint64_t told;                               /* reports that clients have read */
+    uint64_t repeated;                           /* results, for requests that were sent again */
     struct sim_account account[SIM_CLIENTS_MAX]; /* account a is account[a - 1] */
     uint32_t accounts;
     struct reference *book[SIM_SYMBOLS_ROOM];
@@ -85,6 +96,19 @@ void sim_model_told_all(struct sim_model *model, uint32_t account);
 
 /* A start recovered everything up to sequence: what came after never happened. mercy: see sim_disk_mercy. */
 void sim_model_recovered(struct sim_model *model, uint64_t sequence, uint64_t mercy);
+
+/* ---- model_once.c ---- */
+
+/* The plain matcher has done a command; its events are in the book. */
+void sim_model_outcome(struct sim_model *model, const struct pit_command *command, const struct reference *book);
+
+/* A client reads RESULT, or RESUMED. */
+void sim_model_result(struct sim_model *model, uint32_t account, const struct pit_message *message);
+void sim_model_resumed(struct sim_model *model, uint32_t account, const struct pit_message *message);
+
+/* The first request after one (0: of all) that the client has no answer to, among those whose result is kept; 0:
+ * none. */
+uint32_t sim_model_unanswered(const struct sim_model *model, uint32_t account, uint32_t after);
 
 /* The hash of one event, all but its sequence and time; continues hash. */
 uint64_t sim_event_hash(uint64_t hash, const struct pit_event *event);

@@ -7,6 +7,7 @@
 struct sim_mutant_name {
     const char *name; /* NULL: the end */
     const char *what;
+    bool single, cluster; /* where it is to be caught */
 };
 
 /* Empty in a program that is made of the shipped files. */

@@ -81,12 +81,97 @@ MUTANTS = {
 }
 
 
+# Bugs of a cluster's nodes: a run of a single node knows nothing of them.
+CLUSTER_MUTANTS = {
+    "no-barrier": (
+        "a new leader counts copies of what older leaders wrote", "stages/consensus_raft_guards.c",
+        "        return;\n    PIT_CHECK(!consensus->barrier_busy);\n    pit_raft_network_forget(consensus);\n",
+        "        return;\n    PIT_CHECK(!consensus->barrier_busy);\n    pit_raft_network_forget(consensus);\n"
+        "    if (ON(no-barrier)) {\n"
+        "        consensus->barrier_term = consensus->ready_term = raft->current_term;\n"
+        "        consensus->barrier_index = 0;\n"
+        "        return;\n"
+        "    }\n"),
+    "acknowledgements-do-not-wait": (
+        "a new leader hears acknowledgements before its barrier is on its disk", "stages/consensus_raft_guards.c",
+        "    return consensus->barrier_term != consensus->raft.current_term ||\n"
+        "           consensus->raft.last_stored < consensus->barrier_index;\n",
+        "    return !ON(acknowledgements-do-not-wait) && (consensus->barrier_term != consensus->raft.current_term ||\n"
+        "           consensus->raft.last_stored < consensus->barrier_index);\n"),
+    "claim-without-bound": (
+        "a follower acknowledges what stands in its log and was not compared", "stages/consensus_raft_guards.c",
+        "    uint64_t bound = consensus->compared_term == raft->current_term ? consensus->compared : 0;\n",
+        "    uint64_t bound = consensus->compared_term == raft->current_term ? consensus->compared : 0;\n"
+        "    if (ON(claim-without-bound))\n"
+        "        return UINT64_MAX;\n"),
+    "vote-forgotten": (
+        "term and vote are not written", "stages/consensus_journal.c",
+        "    return pit_log_keep_vote(context, term, vote);\n",
+        "    return ON(vote-forgotten) ? 0 : pit_log_keep_vote(context, term, vote);\n"),
+    "log-durable-when-handed-over": (
+        "entries of the log count as durable when their block is handed to the disk", "journal/log.c",
+        "    return code < 0 ? code : (int64_t)log->durable;\n",
+        "    return code < 0 ? code : (int64_t)(ON(log-durable-when-handed-over) ? log->handed : log->durable);\n"),
+    "truncation-not-written": (
+        "the log does not write down what is void", "stages/consensus_journal.c",
+        "    return pit_log_truncate(context, ticket, index);\n",
+        "    return ON(truncation-not-written) ? 0 : pit_log_truncate(context, ticket, index);\n"),
+    "delivered-before-committed": (
+        "a leader matches what it has proposed at once", "stages/replicator_propose.c",
+        "    replicator->tag++;\n",
+        "    if (ON(delivered-before-committed)) {\n"
+        "        const struct pit_consensus_entry early = {.payload = replicator->batch, .bytes = bytes};\n"
+        "        pit_replicator_committed(replicator, &early);\n"
+        "        replicator->config.sequence = replicator->sequence;\n"
+        "    }\n"
+        "    replicator->tag++;\n"),
+    "stale-commands-proposed": (
+        "a leader proposes what came in while it did not lead", "stages/replicator_propose.c",
+        "    if (replicator->part != PIT_REPLICATOR_LEADS || pit_word_load_acquire(&board->epoch) != replicator->epoch)\n"
+        "        return ready;\n",
+        "    if (ON(stale-commands-proposed))\n"
+        "        return 0;\n"
+        "    if (replicator->part != PIT_REPLICATOR_LEADS || pit_word_load_acquire(&board->epoch) != replicator->epoch)\n"
+        "        return ready;\n"),
+    "leads-again-too-early": (
+        "a leader gives sequences again that it has given, when its handing over came to nothing",
+        "stages/replicator.c",
+        "state->ready && replicator->in_flight == 0) {\n",
+        "state->ready && (replicator->in_flight == 0 || ON(leads-again-too-early))) {\n"),
+    "leaders-time-falls": (
+        "a new leader's clock may be behind the last one's", "stages/replicator_propose.c",
+        "    if (copy->time_ns < *time_ns)\n",
+        "    if (copy->time_ns < *time_ns && !ON(leaders-time-falls))\n"),
+    "logon-too-early": (
+        "a new leader lets clients on before all older reports are out", "stages/gateway_node.c",
+        "    return gateway->node && pit_word_load_acquire(gateway->covered) <",
+        "    return gateway->node && !ON(logon-too-early) && pit_word_load_acquire(gateway->covered) <"),
+    "done-twice": (
+        "a request that was taken before is taken again", "stages/gateway_commands.c",
+        "    return session->resumes && is_request(message) && !pit_request_after(message->request, session->taken);\n",
+        "    return session->resumes && is_request(message) && !ON(done-twice) &&\n"
+        "           !pit_request_after(message->request, session->taken);\n"),
+    "result-of-another": (
+        "a result leaves out what was traded", "journal/results.c",
+        "        progress->traded += event->quantity;\n",
+        "        progress->traded += ON(result-of-another) ? 0 : event->quantity;\n"),
+    "commit-not-awaited-by-readers": (
+        "readers of a node's journal are told that all of it is committed", "stages/replicator.c",
+        "    pit_log_committed(replicator->config.log, committed);\n",
+        "    if (ON(commit-not-awaited-by-readers))\n"
+        "        committed = pit_consensus_state(replicator->consensus).last;\n"
+        "    pit_log_committed(replicator->config.log, committed);\n"),
+}
+ALL_MUTANTS = MUTANTS | CLUSTER_MUTANTS
+# Those of a single node that a cluster must show as well.
+IN_BOTH = set()
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def fits(mutant):
     """A text that stands in its file exactly once, or why not."""
-    _, file, before, _ = MUTANTS[mutant]
+    _, file, before, _ = ALL_MUTANTS[mutant]
     times = (ROOT / file).read_text().count(before)
     return None if times == 1 else (f"its text stands {times} times in {file}, which has changed: adapt it in "
                                     "test/sim/mutants.py")
@@ -96,14 +181,19 @@ def copy(source, output):
     """A mutant that does not fit any more is left out: then it is not caught, and its test says why."""
     name = str(pathlib.Path(source).resolve().relative_to(ROOT))
     text = (ROOT / name).read_text()
-    for mutant, (_, file, before, after) in MUTANTS.items():
+    for mutant, (_, file, before, after) in ALL_MUTANTS.items():
         if file == name and not fits(mutant):
             text = text.replace(before, after.replace(f"ON({mutant})", f'sim_mutant("{mutant}")'))
     pathlib.Path(output).write_text(f'#include "test/sim/mutant.h"\n#line 1 "{name}"\n{text}')
 
 
+def where(mutant):
+    """Of a single node, of a cluster: whether it is to be caught there."""
+    return f'{str(mutant in MUTANTS).lower()}, {str(mutant in CLUSTER_MUTANTS or mutant in IN_BOTH).lower()}'
+
+
 def names(output):
-    lines = [f'    {{"{name}", "{fits(name) or what}"}},' for name, (what, *_) in MUTANTS.items()]
+    lines = [f'    {{"{name}", "{fits(name) or what}", {where(name)}}},' for name, (what, *_) in ALL_MUTANTS.items()]
     pathlib.Path(output).write_text('#include "test/sim/mutant.h"\n\nconst struct sim_mutant_name sim_mutant_names[] = {\n'
                                     + "\n".join(lines) + "\n    {0},\n};\n")
 
@@ -114,6 +204,6 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["names"] and len(sys.argv) == 3:
         names(sys.argv[2])
     elif sys.argv[1:] == ["sources"]:
-        print("\n".join(sorted({file for _, file, *_ in MUTANTS.values()})))
+        print("\n".join(sorted({file for _, file, *_ in ALL_MUTANTS.values()})))
     else:
         sys.exit(__doc__)

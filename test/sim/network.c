@@ -224,9 +224,13 @@ void sim_network_restart(struct sim_network *network)
     sim_network_open(network, trace, random);
 }
 
-int sim_network_connect(struct sim_network *network)
+/* The clients' side. */
+
+static int client_connect(void *context, uint32_t client)
 {
+    struct sim_network *network = context;
     bool listened = false;
+    (void)client;
     for (int i = 1; i < network->next; i++)
         listened = listened || (network->sockets[i].kind == SIM_SOCKET_LISTENER && !network->sockets[i].closed);
     if (!listened)
@@ -238,18 +242,50 @@ int sim_network_connect(struct sim_network *network)
     return handle;
 }
 
-void sim_network_write(struct sim_network *network, int handle, const void *bytes, size_t count)
+static void client_write(void *context, int handle, const void *bytes, size_t count)
 {
+    struct sim_network *network = context;
     pipe_put(&network->sockets[handle].to_server, bytes, count);
 }
 
-size_t sim_network_take(struct sim_network *network, int handle, void *bytes, size_t max)
+static size_t client_take(void *context, int handle, void *bytes, size_t max)
 {
+    struct sim_network *network = context;
     return pipe_take(&network->sockets[handle].to_client, bytes, max);
 }
 
-bool sim_network_ended(const struct sim_network *network, int handle)
+static size_t client_waiting(void *context, int handle)
 {
-    const struct sim_socket *socket = &network->sockets[handle];
+    const struct sim_pipe *pipe = &((struct sim_network *)context)->sockets[handle].to_client;
+    return pipe->write - pipe->read;
+}
+
+static bool client_ended(void *context, int handle)
+{
+    const struct sim_socket *socket = &((struct sim_network *)context)->sockets[handle];
     return (socket->shut || socket->closed) && socket->to_client.read == socket->to_client.write;
+}
+
+static void client_leave(void *context, int handle)
+{
+    ((struct sim_network *)context)->sockets[handle].gone = true;
+}
+
+static void client_deaf(void *context, int handle, bool deaf)
+{
+    ((struct sim_network *)context)->sockets[handle].deaf = deaf;
+}
+
+struct sim_link sim_network_link(struct sim_network *network)
+{
+    return (struct sim_link){
+        .context = network,
+        .connect = client_connect,
+        .write = client_write,
+        .take = client_take,
+        .waiting = client_waiting,
+        .ended = client_ended,
+        .leave = client_leave,
+        .deaf = client_deaf,
+    };
 }

@@ -1,11 +1,12 @@
 /* test/sim/network.h - stream sockets in memory that move any number of bytes at a time. One thread.
  *
- * The stages use the table; the simulated clients use the functions below. Handles are not used again within one run of
+ * The stages use the table; the simulated clients use the link. Handles are not used again within one run of
  * the pipeline; sim_network_restart, when the process has stopped, breaks every connection and begins anew.
  */
 #ifndef PIT_TEST_SIM_NETWORK_H
 #define PIT_TEST_SIM_NETWORK_H
 
+#include "link.h"
 #include "trace.h"
 #include "wire/network.h"
 
@@ -46,15 +47,7 @@ void sim_network_open(struct sim_network *network, struct sim_trace *trace, uint
 void sim_network_restart(struct sim_network *network);
 void sim_network_close(struct sim_network *network);
 
-/* A client connects: a handle, or -1 while nobody listens. */
-int sim_network_connect(struct sim_network *network);
-
-void sim_network_write(struct sim_network *network, int handle, const void *bytes, size_t count);
-
-/* Takes at most max of what has come for the client. */
-size_t sim_network_take(struct sim_network *network, int handle, void *bytes, size_t max);
-
-/* True when nothing will come for the client any more. */
-bool sim_network_ended(const struct sim_network *network, int handle);
+/* What the clients use. */
+struct sim_link sim_network_link(struct sim_network *network);
 
 #endif

@@ -26,6 +26,15 @@ static const char *const fault_names[SIM_FAULT_KINDS] = {
     [SIM_STALL] = "stage-stalls",
     [SIM_CLOCK] = "clock-jumps",
     [SIM_STOP] = "clean-stop",
+    [SIM_CUT] = "cut-off",
+    [SIM_DIVIDE] = "network-divided",
+    [SIM_BREAK] = "connections-break",
+    [SIM_LAG] = "network-slow",
+    [SIM_PAUSE] = "node-pauses",
+    [SIM_DRIFT] = "clock-drifts",
+    [SIM_BLACKOUT] = "all-lose-power",
+    [SIM_DISK_GONE] = "disk-gone",
+    [SIM_HAND_OVER] = "hands-over",
 };
 
 static const char *const action_names[SIM_ACTION_KINDS] = {
@@ -38,24 +47,26 @@ const char *sim_fault_name(enum sim_fault_kind kind)
     return fault_names[kind];
 }
 
-static uint64_t one_of(uint64_t *random, const uint64_t *values, size_t count)
-{
-    return values[sim_below(random, count)];
-}
-
-#define ONE_OF(random, ...)                                                                                            \
-    one_of(random, (const uint64_t[]){__VA_ARGS__}, sizeof(uint64_t[]){__VA_ARGS__} / sizeof(uint64_t))
-
 static int by_step(const void *a, const void *b)
 {
     const struct sim_fault *left = a, *right = b;
     return left->step < right->step ? -1 : left->step > right->step;
 }
 
-static void add_fault(struct sim_plan *plan, uint64_t step, enum sim_fault_kind kind, uint64_t seed)
+void sim_plan_add_fault(struct sim_plan *plan, uint64_t step, enum sim_fault_kind kind, uint64_t seed, uint32_t node)
 {
     if (plan->faults_count < SIM_FAULTS_MAX)
-        plan->faults[plan->faults_count++] = (struct sim_fault){.step = step, .seed = seed, .kind = kind};
+        plan->faults[plan->faults_count++] = (struct sim_fault){.step = step, .seed = seed, .kind = kind, .node = node};
+}
+
+void sim_plan_sort(struct sim_plan *plan)
+{
+    qsort(plan->faults, plan->faults_count, sizeof *plan->faults, by_step);
+}
+
+static void add_fault(struct sim_plan *plan, uint64_t step, enum sim_fault_kind kind, uint64_t seed)
+{
+    sim_plan_add_fault(plan, step, kind, seed, 0);
 }
 
 /* What shows only when two faults meet: a start that is itself cut short; a failed sync, a new start, and then the
@@ -96,9 +107,9 @@ static void add_company(struct sim_plan *plan, uint64_t step, enum sim_fault_kin
 /* Each seed has its own choice of faults: what is always there together hides what happens alone. */
 static void make_faults(struct sim_plan *plan, uint64_t *random)
 {
-    enum sim_fault_kind kinds[SIM_FAULT_KINDS];
+    enum sim_fault_kind kinds[SIM_FAULT_KINDS_OF_ONE];
     uint32_t kinds_count = 0;
-    for (uint32_t kind = 0; kind < SIM_FAULT_KINDS; kind++)
+    for (uint32_t kind = 0; kind < SIM_FAULT_KINDS_OF_ONE; kind++)
         if (sim_chance(random, 40))
             kinds[kinds_count++] = (enum sim_fault_kind)kind;
     if (kinds_count == 0)
@@ -110,12 +121,11 @@ static void make_faults(struct sim_plan *plan, uint64_t *random)
         add_fault(plan, step, kind, sim_random(random));
         add_company(plan, step, kind, random);
     }
-    qsort(plan->faults, plan->faults_count, sizeof *plan->faults, by_step);
+    sim_plan_sort(plan);
 }
 
-static void make_actions(struct sim_plan *plan, uint64_t *random)
+void sim_plan_actions(struct sim_plan *plan, uint64_t between, uint64_t *random)
 {
-    uint64_t between = plan->rolls ? 3 : ONE_OF(random, 4, 10, 25, 60);
     uint64_t step = 0;
     for (uint32_t client = 0; client < plan->clients; client++)
         plan->actions[plan->actions_count++] =
@@ -137,20 +147,24 @@ static void make_actions(struct sim_plan *plan, uint64_t *random)
     }
 }
 
-void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint64_t steps)
+void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t nodes, uint64_t steps)
 {
+    if (nodes) {
+        cluster_plan_make(plan, seed, nodes, steps);
+        return;
+    }
     uint64_t random = sim_mix(seed, 1);
     memset(plan, 0, sizeof *plan);
     plan->seed = seed;
-    plan->steps = ONE_OF(&random, 1500, 3000, 6000, 12000, 30000);
+    plan->steps = SIM_ONE_OF(&random, 1500, 3000, 6000, 12000, 30000);
     if (steps)
         plan->steps = steps;
     plan->clients = 1 + (uint32_t)sim_below(&random, SIM_CLIENTS_MAX);
     plan->symbols = 1 + (uint32_t)sim_below(&random, SIM_SYMBOLS_MAX);
-    plan->burst_max = (uint32_t)ONE_OF(&random, 1, 3, 10, 40);
-    plan->orders_max = (uint32_t)ONE_OF(&random, 4, 16, 64);
-    plan->input_slots = (uint32_t)ONE_OF(&random, 16, 64, 1024);
-    plan->output_slots = (uint32_t)ONE_OF(&random, 16, 64, 1024);
+    plan->burst_max = (uint32_t)SIM_ONE_OF(&random, 1, 3, 10, 40);
+    plan->orders_max = (uint32_t)SIM_ONE_OF(&random, 4, 16, 64);
+    plan->input_slots = (uint32_t)SIM_ONE_OF(&random, 16, 64, 1024);
+    plan->output_slots = (uint32_t)SIM_ONE_OF(&random, 16, 64, 1024);
     plan->sync = sim_chance(&random, 60) ? PIT_JOURNAL_SYNC_AUTO : PIT_JOURNAL_SYNC_DATA;
     if (sim_chance(&random, 5))
         plan->sync = PIT_JOURNAL_SYNC_NEVER; /* power cuts are kills then: it holds for processes alone */
@@ -162,9 +176,19 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint64_t steps)
         plan->burst_max = 1;
     }
     for (size_t i = 0; i < sizeof plan->weights / sizeof plan->weights[0]; i++)
-        plan->weights[i] = (uint32_t)ONE_OF(&random, 1, 4, 16, 16);
+        plan->weights[i] = (uint32_t)SIM_ONE_OF(&random, 1, 4, 16, 16);
     make_faults(plan, &random);
-    make_actions(plan, &random);
+    sim_plan_actions(plan, plan->rolls ? 3 : SIM_ONE_OF(&random, 4, 10, 25, 60), &random);
+}
+
+static void print_fault(const struct sim_plan *plan, const struct sim_fault *fault, FILE *to)
+{
+    fprintf(to, "  step %6" PRIu64 "  %s", fault->step, fault_names[fault->kind]);
+    if (plan->nodes && fault->node)
+        fprintf(to, ", node %u", fault->node);
+    else if (plan->nodes)
+        fprintf(to, ", whoever leads");
+    fprintf(to, "\n");
 }
 
 void sim_plan_print(const struct sim_plan *plan, FILE *to)
@@ -175,9 +199,12 @@ void sim_plan_print(const struct sim_plan *plan, FILE *to)
     fprintf(to, "seed %" PRIu64 ": %" PRIu64 " steps, %u clients, %u symbols of %u orders, bursts of %u, %s%s, %s\n",
             plan->seed, plan->steps, plan->clients, plan->symbols, plan->orders_max, plan->burst_max, ways[plan->sync],
             plan->direct_refused ? " (O_DIRECT is refused)" : "", plan->keyed ? "keys" : "no keys");
+    if (plan->nodes)
+        fprintf(to, "%u nodes, elections after %u ms, %u us a turn, packets take %u us, %u bytes fit into a way\n",
+                plan->nodes, plan->election_ms, plan->turn_ns_max / 1000, plan->delay_ns / 1000, plan->window);
     fprintf(to, "%u faults:\n", plan->faults_count);
     for (uint32_t i = 0; i < plan->faults_count; i++)
-        fprintf(to, "  step %6" PRIu64 "  %s\n", plan->faults[i].step, fault_names[plan->faults[i].kind]);
+        print_fault(plan, &plan->faults[i], to);
     fprintf(to, "%u actions of clients%s\n", plan->actions_count, plan->actions_count > 40 ? ", the first 40:" : ":");
     for (uint32_t i = 0; i < plan->actions_count && i < 40; i++)
         fprintf(to, "  step %6" PRIu64 "  client %u  %s\n", plan->actions[i].step, plan->actions[i].client,

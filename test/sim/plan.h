@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "journal/writer.h"
+#include "stages/cluster.h"
 #include "stages/topology.h"
 
 #define SIM_CLIENTS_MAX 6u
@@ -33,6 +34,17 @@ enum sim_fault_kind {
     SIM_STALL,           /* a stage stands still for a while */
     SIM_CLOCK,           /* the time of day jumps, or much time passes at once */
     SIM_STOP,            /* a clean stop, and a start with another configuration */
+    SIM_FAULT_KINDS_OF_ONE,
+    /* In a cluster there are those of each node, except that no disk lies about a durable write, and: */
+    SIM_CUT = SIM_FAULT_KINDS_OF_ONE, /* a node hears nobody, is heard by nobody, or both, for a while */
+    SIM_DIVIDE,                       /* the network falls into two parts for a while */
+    SIM_BREAK,                        /* connections of a node break */
+    SIM_LAG,                          /* the network is slow and takes little, for a while */
+    SIM_PAUSE,                        /* a node stands still for a while */
+    SIM_DRIFT,                        /* a node's clocks run fast or slow for a while */
+    SIM_BLACKOUT,                     /* all nodes lose power */
+    SIM_DISK_GONE,                    /* a node loses its disk, and begins with an empty one */
+    SIM_HAND_OVER,                    /* an operator has the node that leads hand over to another */
     SIM_FAULT_KINDS,
 };
 
@@ -51,6 +63,7 @@ struct sim_fault {
     uint64_t step;
     uint64_t seed;
     enum sim_fault_kind kind;
+    uint32_t node; /* of a cluster; 0: the one that leads */
 };
 
 struct sim_action {
@@ -63,6 +76,7 @@ struct sim_action {
 struct sim_plan {
     uint64_t seed;
     uint64_t steps; /* turns of agents while the pipeline runs */
+    uint32_t nodes; /* 0: a single node, no cluster */
     uint32_t clients;
     uint32_t symbols;
     uint32_t burst_max;  /* requests of a client at once */
@@ -73,14 +87,31 @@ struct sim_plan {
     bool direct_refused; /* by the file system */
     bool rolls;          /* many small blocks, so that segments are filled */
     bool keyed;          /* accounts have keys */
+    /* Of a cluster: */
+    uint32_t node_weights[PIT_CLUSTER_NODES_MAX + 1]; /* how often each node gets its turns, from 1 on */
+    uint32_t turn_ns_max;                             /* time passes so much at most in one turn */
+    uint32_t election_ms;
+    uint32_t delay_ns;     /* of the network when all is well */
+    uint32_t window;       /* bytes that one way of a connection takes */
+    uint32_t memory_bytes; /* of entries that an engine keeps in memory; 0: a lot */
+    bool resumes;          /* clients ask again for what is unanswered */
+    uint32_t haste;        /* of a hundred new leaders so many meet with a fault at once */
     struct sim_fault faults[SIM_FAULTS_MAX];
     uint32_t faults_count;
     struct sim_action actions[SIM_ACTIONS_MAX];
     uint32_t actions_count;
 };
 
-/* steps 0: as the seed says. */
-void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint64_t steps);
+/* nodes 0: a single node, otherwise a cluster of so many. steps 0: as the seed says. */
+void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t nodes, uint64_t steps);
+
+/* cluster_plan.c: the part of it that is a cluster's. */
+void cluster_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t nodes, uint64_t steps);
+
+/* plan.c, for both: what clients do, and faults in the order of their steps. */
+void sim_plan_actions(struct sim_plan *plan, uint64_t between, uint64_t *random);
+void sim_plan_add_fault(struct sim_plan *plan, uint64_t step, enum sim_fault_kind kind, uint64_t seed, uint32_t node);
+void sim_plan_sort(struct sim_plan *plan);
 
 const char *sim_fault_name(enum sim_fault_kind kind);
 

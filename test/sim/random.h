@@ -33,4 +33,12 @@ static inline bool sim_chance(uint64_t *state, uint32_t percent)
     return sim_below(state, 100) < percent;
 }
 
+static inline uint64_t sim_one_of(uint64_t *state, const uint64_t *values, uint64_t count)
+{
+    return values[sim_below(state, count)];
+}
+
+#define SIM_ONE_OF(state, ...)                                                                                         \
+    sim_one_of(state, (const uint64_t[]){__VA_ARGS__}, sizeof(uint64_t[]){__VA_ARGS__} / sizeof(uint64_t))
+
 #endif

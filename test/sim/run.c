@@ -44,7 +44,7 @@ static void say(void *context, const char *line)
 
 /* Starting. */
 
-static uint32_t make_symbol(struct pit_pipeline_symbol *symbol, uint32_t number, const struct sim_plan *plan)
+void sim_make_symbol(struct pit_pipeline_symbol *symbol, uint32_t number, const struct sim_plan *plan)
 {
     *symbol = (struct pit_pipeline_symbol){
         .definition = {.price_min = 1,
@@ -58,21 +58,33 @@ static uint32_t make_symbol(struct pit_pipeline_symbol *symbol, uint32_t number,
         .matcher = PIT_MATCHER_ROUND_ROBIN,
     };
     snprintf(symbol->definition.name, sizeof symbol->definition.name, "SYM%u", number);
-    return 1;
+}
+
+void sim_make_accounts(struct pit_gateway_account accounts[SIM_CLIENTS_MAX], const struct sim_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->clients; i++) {
+        accounts[i] = (struct pit_gateway_account){.account = i + 1, .operates = i == 0};
+        if (plan->keyed) {
+            accounts[i].key_bytes = SIM_KEY_BYTES;
+            sim_client_key(i + 1, accounts[i].key);
+        }
+    }
 }
 
 /* The configuration may change from start to start: matchers, limits, a symbol more, another band. */
 static struct pit_pipeline_config configure(struct sim *sim, const char *const *address)
 {
     uint64_t random = stream(sim, STREAM_START, sim->figures.starts);
-    if (sim->figures.starts > 0 && sim->symbols_count < SIM_SYMBOLS_ROOM && sim_chance(&random, 10))
-        sim->symbols_count += make_symbol(&sim->symbols[sim->symbols_count], sim->symbols_count, sim->plan);
+    if (sim->figures.starts > 0 && sim->symbols_count < SIM_SYMBOLS_ROOM && sim_chance(&random, 10)) {
+        sim_make_symbol(&sim->symbols[sim->symbols_count], sim->symbols_count, sim->plan);
+        sim->symbols_count++;
+    }
     if (sim_chance(&random, 15))
         sim->symbols[0].definition.price_max = sim_chance(&random, 50) ? 1003 : 2000;
     for (uint32_t i = 0; i < sim->clients.count; i++)
         sim->clients.client[i].symbols = sim->symbols_count;
     struct pit_pipeline_config config = {
-        .name = "sim",
+        .name = SIM_NAME,
         .directory = SIM_DIRECTORY,
         .symbols = sim->symbols,
         .symbols_count = sim->symbols_count,
@@ -461,17 +473,12 @@ static void open_world(struct sim *sim, const struct sim_plan *plan, bool print)
     sim->disk.direct_refused = plan->direct_refused;
     sim_network_open(&sim->network, &sim->trace, stream(sim, STREAM_NETWORK, 0));
     sim_model_open(&sim->model, plan->clients);
-    sim_clients_open(&sim->clients, plan, &sim->network, &sim->model, &sim->trace);
+    struct sim_link link = sim_network_link(&sim->network);
+    sim_clients_open(&sim->clients, plan, &link, &sim->model, &sim->trace);
     sim->symbols_count = plan->symbols;
     for (uint32_t i = 0; i < plan->symbols; i++)
-        make_symbol(&sim->symbols[i], i, plan);
-    for (uint32_t i = 0; i < plan->clients; i++) {
-        sim->accounts[i] = (struct pit_gateway_account){.account = i + 1, .operates = i == 0};
-        if (plan->keyed) {
-            sim->accounts[i].key_bytes = SIM_KEY_BYTES;
-            sim_client_key(i + 1, sim->accounts[i].key);
-        }
-    }
+        sim_make_symbol(&sim->symbols[i], i, plan);
+    sim_make_accounts(sim->accounts, plan);
 }
 
 static void close_world(struct sim *sim)

@@ -9,6 +9,8 @@
  *   model.c    what must be true                    client.c   the clients
  *   disk.c, disk_stop.c, disk_damage.c, network.c, market_files.c    the world
  *   plan.c     what a seed means                    minimise.c makes a failing plan small
+ *
+ * A whole cluster is cluster.h's.
  */
 #ifndef PIT_TEST_SIM_SIM_H
 #define PIT_TEST_SIM_SIM_H
@@ -21,6 +23,7 @@
 #include "stages/pipeline.h"
 
 #define SIM_DIRECTORY "sim"
+#define SIM_NAME "sim"
 
 /* What a run has done, for people: a simulation in which nothing happens proves nothing. */
 struct sim_figures {
@@ -33,6 +36,10 @@ struct sim_figures {
     uint64_t crashes;
     uint64_t clean_stops;
     uint64_t segments;
+    uint64_t elections; /* of clusters: leaders that came to be */
+    uint64_t redirects; /* clients that were told who leads */
+    uint64_t repeats;   /* requests that were sent again, and answered with what they had come to */
+    uint64_t failures;  /* nodes that ended by themselves */
 };
 
 struct sim_result {
@@ -72,6 +79,10 @@ struct sim {
 
 /* Runs a plan from its beginning to its end or to the first violation. */
 void sim_run(const struct sim_plan *plan, bool print, struct sim_result *result);
+
+/* What a plan says of its symbols and accounts. */
+void sim_make_symbol(struct pit_pipeline_symbol *symbol, uint32_t number, const struct sim_plan *plan);
+void sim_make_accounts(struct pit_gateway_account accounts[SIM_CLIENTS_MAX], const struct sim_plan *plan);
 
 /* ---- check.c ---- */
 

@@ -25,6 +25,9 @@ class Simulator(unittest.TestCase):
         for seed in ("2", "5", "17"):
             self.assertEqual(sim("--seed", seed), sim("--seed", seed))
         self.assertEqual(sim("--seed", "3", "--trace"), sim("--seed", "3", "--trace"))
+        for nodes, seed in (("3", "2"), ("3", "5"), ("5", "2"), ("5", "17")):
+            self.assertEqual(sim("--cluster", nodes, "--seed", seed), sim("--cluster", nodes, "--seed", seed))
+        self.assertEqual(sim("--cluster", "3", "--seed", "3", "--trace"), sim("--cluster", "3", "--seed", "3", "--trace"))
 
     def test_what_the_machine_is_does_not_matter(self):
         alone = subprocess.run(["taskset", "-c", "0", SIM, "--seed", "4"], capture_output=True, text=True, timeout=240)
@@ -39,6 +42,17 @@ class Simulator(unittest.TestCase):
         for what in ("commands", "acknowledged", "segments", "crashes", "clean stops", "starts", "of them refused",
                      "faults of the disk"):
             self.assertGreater(int(re.search(rf"(\d+) {what}", text)[1]), 20, text)
+
+    def test_every_kind_of_thing_happens_in_a_cluster(self):
+        text = sim("--cluster", "3", "--seeds", "1..100")
+        for what in ("commands", "acknowledged", "crashes", "clean stops", "starts", "of them refused",
+                     "faults of the disk", "elections", "clients sent", "nodes that failed"):
+            self.assertGreater(int(re.search(rf"(\d+) {what}", text)[1]), 10, text)
+
+    def test_a_failing_cluster_fails_again(self):
+        mutant = ("--cluster", "3", "--mutant", "leaders-time-falls")
+        first = sim(*mutant, "--seeds", "1..200", code=1)
+        self.assertEqual(first, sim(*mutant, "--seed", re.search(r"seed (\d+) FAILS", first)[1], code=1))
 
     def test_a_failing_seed_fails_again_and_gets_smaller(self):
         first = sim("--mutant", "ack-before-sync", "--seeds", "20..200", code=1)
@@ -59,7 +73,7 @@ class Simulator(unittest.TestCase):
     def test_nonsense_is_refused(self):
         for arguments, says in ((["--seed", "x"], "'x' is no number"), (["--seeds", "5"], "FROM..TO"),
                                 (["--seeds", "9..3"], "FROM..TO"), (["--seed", "1", "--steps", "0"], "1 to 1000000"),
-                                ([], "which seeds?"), (["--seed", "1", "more"], "one argument too many"),
+                                ([], "which seeds?"), (["--cluster", "4", "--seed", "1"], "it has 3 or 5"), (["--seed", "1", "more"], "one argument too many"),
                                 (["--seed", "1", "--mutant", "none"], "there is no mutant 'none'")):
             self.assertIn(says, sim(*arguments, code=64))
 
