@@ -10,6 +10,7 @@
 
 #define PAGE PIT_JOURNAL_PAGE_BYTES
 #define BLOCKS_MAX 4096u
+#define TEXT_BYTES 512
 
 /* Where a block stands. */
 struct spot {
@@ -108,7 +109,7 @@ enum what { FLIP, ZERO, CUT, SWAP, COPY, WHATS };
 
 /* Does something to it. Returns whether it may look like a last write that was not finished: zeros, in the last block
  * alone. *text: what was done. */
-static bool damage(struct original *original, struct memory_disk *memory, uint64_t *random, char text[160])
+static bool damage(struct original *original, struct memory_disk *memory, uint64_t *random, char text[TEXT_BYTES])
 {
     const struct spot *last = &original->spots[original->count - 1];
     uint32_t place = (uint32_t)(fixture_random(random) % original->count);
@@ -125,23 +126,23 @@ static bool damage(struct original *original, struct memory_disk *memory, uint64
         if (fixture_random(random) % 16 == 0)
             at = fixture_random(random) % file->size;
         bytes[at] ^= (uint8_t)(1u << fixture_random(random) % 8);
-        snprintf(text, 160, "a bit flipped at %lu of %s", at, file->path);
+        snprintf(text, TEXT_BYTES, "a bit flipped at %lu of %s", at, file->path);
         return false;
     case ZERO: {
         uint64_t from = fixture_random(random) % pages, count = 1 + fixture_random(random) % (pages - from);
         if (fixture_random(random) % 16 == 0) { /* the header */
             memset(bytes, 0, PAGE);
-            snprintf(text, 160, "the header of %s zeroed", file->path);
+            snprintf(text, TEXT_BYTES, "the header of %s zeroed", file->path);
             return false;
         }
         memset(bytes + spot->offset + from * PAGE, 0, count * PAGE);
-        snprintf(text, 160, "%lu pages zeroed from %lu on of %s", count, spot->offset + from * PAGE, file->path);
+        snprintf(text, TEXT_BYTES, "%lu pages zeroed from %lu on of %s", count, spot->offset + from * PAGE, file->path);
         return spot == last;
     }
     case CUT:
         at = fixture_random(random) % 4 ? at : at / PAGE * PAGE;
         memory_file_resize(file, at);
-        snprintf(text, 160, "%s cut at %lu", file->path, at);
+        snprintf(text, TEXT_BYTES, "%s cut at %lu", file->path, at);
         return false;
     case SWAP: {
         uint8_t page[PAGE];
@@ -149,14 +150,14 @@ static bool damage(struct original *original, struct memory_disk *memory, uint64
         memcpy(page, bytes + spot->offset, PAGE);
         memcpy(bytes + spot->offset, there, PAGE);
         memcpy(there, page, PAGE);
-        snprintf(text, 160, "pages swapped: %lu and %lu", spot->offset, other->offset);
+        snprintf(text, TEXT_BYTES, "pages swapped: %lu and %lu", spot->offset, other->offset);
         return false;
     }
     case COPY:
     default:
         memmove(bytes + spot->offset, memory->files[other->file].bytes + other->offset,
                 other->bytes < spot->bytes ? other->bytes : spot->bytes);
-        snprintf(text, 160, "block at %lu over the one at %lu", other->offset, spot->offset);
+        snprintf(text, TEXT_BYTES, "block at %lu over the one at %lu", other->offset, spot->offset);
         return false;
     }
 }
@@ -171,7 +172,7 @@ static void a_damaged_log_gives_all_or_says_where(void **state)
         bool large = round == 3;
         make(&original, fixture_random(&seed), large);
         for (uint64_t i = 0; i < (large ? 60 : 350) / STEP + 5; i++) {
-            char text[160];
+            char text[TEXT_BYTES];
             struct pit_error error = {0};
             uint64_t keep = fixture_random(&seed) % 2 ? PIT_LOG_KEEP_ALL : 0;
             copy(&memory, original.run.memory);
