@@ -213,7 +213,9 @@ static void in_markets_half_is_new_and_most_orders_go_within_three_messages(void
         assert_in_range(at_once * 100 / kinds[PIT_FLOW_NEW], 12, 17);
         assert_in_range(traded_at_once * 100 / at_once, 40, 65);
         assert_true(soon * 100 > (kinds[PIT_FLOW_NEW] - at_once) * 50);
-        assert_in_range(pit_book_orders(venue_book(run.venue, 0)), 1800, 2300);
+        /* What an order that went through the book has taken comes back over a while: in one of 200 runs a quarter is
+         * still missing. */
+        assert_in_range(pit_book_orders(venue_book(run.venue, 0)), 1000, 2300);
         run_close(&run);
     }
 }
