@@ -122,6 +122,14 @@ static inline uint64_t pit_ring_published(const struct pit_ring *ring)
     return pit_sequence_load(&ring->published);
 }
 
+/* Any thread: how many entries behind that sequence, which a reader has come to, are published. A reader may be ahead
+ * of that: it looks at the slots, which are written before the ring's own word. Then it is 0. */
+static inline uint64_t pit_ring_behind(const struct pit_ring *ring, uint64_t sequence)
+{
+    const uint64_t published = pit_ring_published(ring);
+    return published > sequence ? published - sequence : 0;
+}
+
 /* Reader: how many entries from reader->next on are published, at most max. The entries are
  * pit_ring_slot(ring, reader->next ... reader->next + n - 1). */
 static inline uint32_t pit_ring_poll(struct pit_ring_reader *reader, uint32_t max)

@@ -119,7 +119,7 @@ static void tell_intake(struct pit_journaler *journaler)
     if (!journaler->config.intake)
         return;
     if (pit_journal_short_of_space(journaler->config.journal)) {
-        uint64_t ahead = pit_ring_published(journaler->config.input) - journaler->durable;
+        uint64_t ahead = pit_ring_behind(journaler->config.input, journaler->durable);
         intake = of_room[pit_journal_room(journaler->config.journal, ahead * PIT_CACHE_LINE_BYTES)];
     }
     if (journaler->config.intake->value != (uint64_t)intake)

@@ -336,8 +336,8 @@ struct pit_digest pit_pipeline_digest(const struct pit_pipeline *pipeline)
 
 static uint64_t used(const struct pit_ring *ring)
 {
-    uint64_t slowest = pit_ring_slowest(ring); /* first: it only rises, and never above what is published */
-    return pit_ring_published(ring) - slowest;
+    const uint64_t slowest = pit_ring_slowest(ring); /* first: it only rises, and so this is at most a ring full */
+    return pit_ring_behind(ring, slowest);
 }
 
 static uint64_t read_word(const uint64_t *word)

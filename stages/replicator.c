@@ -187,7 +187,7 @@ static void tell_room(struct pit_replicator *replicator)
     struct pit_journal *journal = pit_log_journal(replicator->config.log);
     enum pit_intake room = PIT_INTAKE_ALL;
     if (pit_journal_short_of_space(journal)) {
-        uint64_t ahead = pit_ring_published(replicator->config.intake) - (replicator->intake.next - 1);
+        uint64_t ahead = pit_ring_behind(replicator->config.intake, replicator->intake.next - 1);
         uint64_t bytes = ahead * PIT_REPLICATOR_LINE_BYTES + replicator->in_flight * PIT_REPLICATOR_BATCH_BYTES;
         room = of_room[pit_journal_room(journal, bytes)];
     }

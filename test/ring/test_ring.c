@@ -96,6 +96,26 @@ static void reader_sees_nothing_before_publish(void **state)
     free(ring);
 }
 
+/* Between the last slot of a publication and the ring's own word a reader may already be through with it. */
+static void none_is_behind_a_reader_that_is_ahead(void **state)
+{
+    (void)state;
+    struct pit_ring *ring = ring_make(8, 64, 1);
+    struct pit_ring_reader reader;
+    assert_true(pit_ring_reader_add(ring, &reader));
+    put(ring, 1);
+    assert_int_equal(pit_ring_behind(ring, 0), 1);
+    assert_int_equal(pit_ring_claim(ring, 2), 2);
+    for (uint64_t sequence = 3; sequence >= 2; sequence--)
+        pit_word_store_release(pit_ring_slot(ring, sequence), sequence);
+    assert_int_equal(pit_ring_poll(&reader, 8), 3);
+    pit_ring_release(&reader, 3);
+    assert_int_equal(pit_ring_behind(ring, pit_ring_slowest(ring)), 0);
+    pit_ring_publish(ring, 2, 2);
+    assert_int_equal(pit_ring_behind(ring, 1), 2);
+    free(ring);
+}
+
 static void claim_fails_until_the_slowest_reader_moves(void **state)
 {
     (void)state;
@@ -247,6 +267,7 @@ int main(void)
         cmocka_unit_test(ring_refuses_shapes_out_of_range),
         cmocka_unit_test(ring_slots_are_whole_lines_and_wrap),
         cmocka_unit_test(reader_sees_nothing_before_publish),
+        cmocka_unit_test(none_is_behind_a_reader_that_is_ahead),
         cmocka_unit_test(claim_fails_until_the_slowest_reader_moves),
         cmocka_unit_test(ring_starts_at_any_sequence),
         cmocka_unit_test(ring_takes_so_many_readers_and_no_more),
