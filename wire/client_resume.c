@@ -29,7 +29,7 @@
 #define ATTEMPT_NS (1000 * NS_PER_MS) /* for an address to answer, where there are several */
 #define PAUSE_NS (2 * NS_PER_MS)      /* after the first round of all addresses; it doubles with each */
 #define PAUSE_NS_MAX (50 * NS_PER_MS)
-#define REDIRECTS_MAX 4u             /* followed at once; then the addresses have their turn */
+#define REDIRECTS_MAX 4u             /* followed at once; then it is the next address's turn */
 #define SILENT_MS 1000u              /* where the server has no heartbeat */
 #define SILENT_INTERVALS 2u          /* without an answer to a sign of life that was asked for: lost */
 #define OWN_TOKEN (UINT64_MAX - 719) /* of the sign of life that is asked for here */
@@ -120,8 +120,7 @@ uint32_t pit_entry_resume_request(struct pit_client *client, struct pit_message 
 static uint64_t pause_ns(const struct pit_resumption *resumption)
 {
     const uint32_t rounds = resumption->attempts / resumption->addresses_count;
-    if (resumption->attempts % resumption->addresses_count != 0 || rounds == 0 ||
-        (resumption->redirect[0] && resumption->redirects <= REDIRECTS_MAX))
+    if (resumption->attempts % resumption->addresses_count != 0 || rounds == 0 || resumption->redirect[0])
         return 0;
     const uint64_t pause = PAUSE_NS << (rounds < 10 ? rounds - 1 : 9);
     return pause < PAUSE_NS_MAX ? pause : PAUSE_NS_MAX;
@@ -155,7 +154,7 @@ static void lost(struct pit_client *client)
     resumption->retry_ns = now + pause_ns(resumption);
 }
 
-/* BYE not_leader says where to go. */
+/* BYE not_leader says where to go. Where nodes send it to and fro, an address of its own is tried in between. */
 static void follow(struct pit_client *client, const struct pit_message *bye)
 {
     struct pit_resumption *resumption = client->resumption;
@@ -163,6 +162,10 @@ static void follow(struct pit_client *client, const struct pit_message *bye)
     if (bye->reason != PIT_REASON_NOT_LEADER || !bye->text[0] ||
         pit_network_address_local(bye->text, &local, NULL) != 0)
         return;
+    if (resumption->redirects == REDIRECTS_MAX) {
+        resumption->redirects = 0;
+        return;
+    }
     snprintf(resumption->redirect, sizeof resumption->redirect, "%.*s", (int)sizeof resumption->redirect - 1,
              bye->text);
     resumption->redirects++;
@@ -462,21 +465,24 @@ int pit_entry_resume_begin(struct pit_client *client, const struct pit_client_op
     return read_addresses(client->resumption, options->address, error);
 }
 
-/* Reports of resting orders may come before RESUMED, and are the first poll's: it is taken out from among them. */
-static void find_resumed(struct pit_client *client)
+/* Reports of resting orders may come before RESUMED, and are the first poll's: it is taken out from among them. 0, or a
+ * negative errno: BYE came in its place. */
+static int find_resumed(struct pit_client *client)
 {
     size_t at = client->in_start;
     for (;;) {
         struct pit_message message;
         const int64_t found = pit_frame_find(client->in + at, client->in_end - at);
         if (found <= 0 || pit_message_decode(client->decoder, client->in + at, (size_t)found, &message, NULL) < 0)
-            return; /* what is bad is found when it is read */
+            return 0; /* what is bad is found when it is read */
+        if (message.kind == PIT_MESSAGE_BYE)
+            return logged_on(client, &message);
         if (message.kind == PIT_MESSAGE_RESUMED) {
             const size_t end = at + (size_t)found;
             memmove(client->in + at, client->in + end, client->in_end - end);
             client->in_end -= (size_t)found;
             stand(client, &message);
-            return;
+            return 0;
         }
         at += (size_t)found;
     }
@@ -498,10 +504,11 @@ int pit_entry_resume_open(struct pit_client *client, uint64_t deadline_ns, struc
         int result = 0;
         struct pit_message message;
         if (client->state == PIT_ENTRY_RESUMED) {
-            find_resumed(client);
+            result = find_resumed(client);
             if (client->state == PIT_ENTRY_LIVE)
                 return 0;
-            result = pit_entry_exchange(client);
+            if (result == 0)
+                result = pit_entry_exchange(client);
         } else if (client->state != PIT_ENTRY_DOWN) {
             result = pit_entry_take(client, &message);
             if (result == 0)

@@ -274,6 +274,62 @@ static void redirects_are_followed(void **state)
     played();
 }
 
+/* A session up to RESUME, which gets a goodbye. */
+static void refuse_to_resume(struct server *server, enum pit_reason reason, const char *text)
+{
+    struct pit_message message;
+    server->used = 0;
+    server_log_on(server, 1);
+    PIT_CHECK(server_read(server, &message) && message.kind == PIT_MESSAGE_RESUME);
+    part(server, reason, text);
+}
+
+static void play_goodbye_for_resumed(void)
+{
+    refuse_to_resume(&servers[0], PIT_REASON_NOT_LEADER, addresses[1]);
+    refuse_to_resume(&servers[1], PIT_REASON_REQUESTED, "the account has logged on again");
+}
+
+static void goodbye_in_place_of_resumed_is_heard(void **state)
+{
+    (void)state;
+    struct pit_error error = {0};
+    void (*script)(void) = play_goodbye_for_resumed;
+    play(&script);
+    assert_int_equal(open_with(addresses[0], 0, &error), -EACCES);
+    assert_non_null(strstr(error.text, addresses[1]));
+    assert_non_null(strstr(error.text, "the account has logged on again"));
+    played();
+}
+
+/* The first server sends everybody to itself, whoever leads. */
+static void play_wrong_redirects(void)
+{
+    for (uint32_t times = 0;; times++) {
+        struct pit_message message;
+        struct pollfd look[2] = {{.fd = servers[0].listener, .events = POLLIN},
+                                 {.fd = servers[1].listener, .events = POLLIN}};
+        PIT_CHECK(times < 20 && poll(look, 2, SERVER_WAIT_MS) > 0);
+        if (look[1].revents)
+            break;
+        server_accept(&servers[0]);
+        servers[0].used = 0;
+        server_challenge(&servers[0], 0, PIT_WIRE_VERSION);
+        PIT_CHECK(server_read(&servers[0], &message) && message.kind == PIT_MESSAGE_LOGON);
+        part(&servers[0], PIT_REASON_NOT_LEADER, addresses[0]);
+    }
+    admit(&servers[1], 0);
+}
+
+static void redirects_that_lead_nowhere_are_left(void **state)
+{
+    (void)state;
+    void (*script)(void) = play_wrong_redirects;
+    play(&script);
+    opened(both);
+    played();
+}
+
 static void play_second_only(void)
 {
     server_close_connection(&servers[0]);
@@ -591,6 +647,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(unanswered_requests_are_sent_again_and_answered_once, begin, end),
         cmocka_unit_test_setup_teardown(what_the_server_does_not_know_is_unknown, begin, end),
         cmocka_unit_test_setup_teardown(redirects_are_followed, begin, end),
+        cmocka_unit_test_setup_teardown(redirects_that_lead_nowhere_are_left, begin, end),
+        cmocka_unit_test_setup_teardown(goodbye_in_place_of_resumed_is_heard, begin, end),
         cmocka_unit_test_setup_teardown(every_address_has_its_turn, begin, end),
         cmocka_unit_test_setup_teardown(reports_before_resumed_are_not_lost, begin, end),
         cmocka_unit_test_setup_teardown(as_many_are_kept_as_the_server_keeps_results, begin, end),
