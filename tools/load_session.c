@@ -357,6 +357,12 @@ static void load_watch_signals(struct load_progress *progress)
     }
 }
 
+/* A session that resumes may be without a server for as long as it does not give up. */
+static uint64_t load_silence(const struct pit_load_options *options)
+{
+    return LOAD_SILENCE_NS + options->give_up_ms * UINT64_C(1000000);
+}
+
 static int load_loop(struct pit_load *load, struct load_progress *progress, struct pit_error *error)
 {
     for (;;) {
@@ -372,7 +378,7 @@ static int load_loop(struct pit_load *load, struct load_progress *progress, stru
             progress->ended = true;
         if (progress->ended && load_unanswered(load) == 0)
             return gone ? -EPIPE : progress->failed;
-        if (now_ns - progress->heard_ns > LOAD_SILENCE_NS)
+        if (now_ns - progress->heard_ns > load_silence(load->options))
             return -ETIMEDOUT;
         if (sent == 0 && taken == 0) {
             uint64_t due_ns = progress->ended ? 0 : load_due(load, progress);
@@ -385,7 +391,7 @@ static int load_loop(struct pit_load *load, struct load_progress *progress, stru
 /* Says why a run ended before its time, and counts what nobody knows. */
 static void load_explain(struct pit_load *load, int code, struct pit_error *error)
 {
-    const char *why = "no answer for a minute";
+    const char *why = "no answer for more than a minute";
     for (uint32_t i = load->options->accounts; i-- > 0;) {
         struct pit_load_session *session = &load->sessions[i];
         if (session->gone)
