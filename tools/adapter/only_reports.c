@@ -1,5 +1,5 @@
 /* tools/adapter/only_reports.c - an engine that answers every message with one report and matches nothing: what
- * carrying the reports costs by itself, and so the most that any engine can reach through the same outlet.
+ * carrying the reports costs by itself. It takes batches, as the engine beside it does.
  *
  * Its reports are of the right kind and number, and wrong: the benchmark says so.
  */
@@ -50,6 +50,19 @@ PIT_EXPORT void engine_on_cancel(const struct pit_bench_cancel *cancel)
 PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
 {
     report(PIT_EVENT_REPLACED, modify->id, modify->number, modify->price, modify->quantity);
+}
+
+PIT_EXPORT void engine_on_batch(const struct pit_bench_message *messages, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pit_bench_message *message = &messages[i];
+        if (message->kind == PIT_BENCH_MESSAGE_NEW)
+            engine_on_new_order(&message->order);
+        else if (message->kind == PIT_BENCH_MESSAGE_CANCEL)
+            engine_on_cancel(&message->cancel);
+        else
+            engine_on_modify(&message->modify);
+    }
 }
 
 PIT_EXPORT void engine_flush(void)
