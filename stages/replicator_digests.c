@@ -63,28 +63,30 @@ static void compare(struct pit_replicator *replicator, uint64_t sequence)
     uint32_t leader = (uint32_t)replicator->config.board->leader;
     const struct pit_node_digest *leaders =
         leader && leader != replicator->node ? told(replicator, leader, sequence) : NULL;
-    if (!leaders || same(leaders, own) || 1 + agree_with(replicator, own) >= majority)
-        return; /* if anybody, the leader is wrong, and it will find that out */
-    if (replicator->doubt_sequence == 0) {
-        replicator->doubt_sequence = sequence;
+    if (!leaders || same(leaders, own))
+        return;
+    if (1 + agree_with(replicator, own) >= majority) { /* if anybody, the leader is wrong, and it will find that out */
+        if (replicator->doubt.sequence == sequence)
+            replicator->doubt.sequence = 0;
+    } else if (replicator->doubt.sequence == 0) {
+        replicator->doubt = *own;
+        replicator->doubt_leader = leader;
         replicator->doubt_ns = replicator->clock.monotonic_ns(replicator->clock.context);
     }
 }
 
 /* A follower that differs from its leader, and nobody has told who of the two is wrong: it is the follower that goes.
- */
+ * (The digests that are kept may have made room for later ones by then.) */
 static void doubt(struct pit_replicator *replicator)
 {
-    uint64_t sequence = replicator->doubt_sequence;
+    const uint64_t sequence = replicator->doubt.sequence;
     if (sequence == 0 || replicator->clock.monotonic_ns(replicator->clock.context) - replicator->doubt_ns < DOUBT_NS)
         return;
-    replicator->doubt_sequence = 0;
-    uint32_t leader = (uint32_t)replicator->config.board->leader;
-    const struct pit_node_digest *own = place(replicator->own, sequence);
-    const struct pit_node_digest *leaders = told(replicator, leader, sequence);
-    bool alone = own->sequence == sequence && 1 + agree_with(replicator, own) < replicator->nodes / 2 + 1;
-    if (alone && leader != replicator->node && leaders && !same(leaders, own))
+    uint32_t leader = replicator->doubt_leader;
+    bool alone = 1 + agree_with(replicator, &replicator->doubt) < replicator->nodes / 2 + 1;
+    if (alone && leader == (uint32_t)replicator->config.board->leader)
         differ(replicator, sequence, leader, "its leader");
+    replicator->doubt.sequence = 0;
 }
 
 static void tell(struct pit_replicator *replicator, const struct pit_node_digest *digest)

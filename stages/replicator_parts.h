@@ -65,10 +65,12 @@ struct pit_replicator {
     struct pit_node_digest own[PIT_REPLICATOR_DIGESTS];                                 /* sequence 0: none */
     struct pit_node_digest theirs[PIT_CONSENSUS_NODES_MAX + 1][PIT_REPLICATOR_DIGESTS]; /* as they have told */
     struct pit_node_digest newest;                                                      /* of its own */
-    uint64_t doubt_sequence, doubt_ns; /* where it differs from its leader, found then; 0 = nowhere */
-    struct pit_replicator_sum sum;     /* of the matchers' digests */
-    bool summed;                       /* it has to be written into the log */
-    bool final_digest;                 /* that of the end has been */
+    struct pit_node_digest doubt;  /* its own, which is not its leader's; sequence 0: there is none */
+    uint32_t doubt_leader;         /* whose is another */
+    uint64_t doubt_ns;             /* when that was found */
+    struct pit_replicator_sum sum; /* of the matchers' digests */
+    bool summed;                   /* it has to be written into the log */
+    bool final_digest;             /* that of the end has been */
 
     uint64_t now_ns;                  /* monotonic, of this turn */
     uint64_t committed, committed_ns; /* index; when that was learned */

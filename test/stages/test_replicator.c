@@ -434,16 +434,22 @@ static void drain_ends_with_everything_that_was_taken(void **state)
     assert_true(pit_replicator_drained(first->replicator));
 }
 
-/* A matcher's digest of the first marked sequence. */
-static void note_digest(struct node *node, uint64_t events)
+/* A matcher's digest of a marked sequence. */
+static void note_digest_of(struct node *node, uint64_t sequence, uint64_t events)
 {
     uint64_t number = pit_ring_claim(node->digests, 1);
     struct pit_digest_note *note = pit_ring_slot(node->digests, number);
     memset((uint8_t *)note + 8, 0, sizeof *note - 8);
-    note->command = PIT_JOURNAL_DIGEST_EVERY;
+    note->command = sequence;
     note->events = events;
     note->events_count = 20000;
     pit_ring_publish(node->digests, number, 1);
+}
+
+/* Of the first. */
+static void note_digest(struct node *node, uint64_t events)
+{
+    note_digest_of(node, PIT_JOURNAL_DIGEST_EVERY, events);
 }
 
 /* So many commands that the first digest is due. */
@@ -517,6 +523,23 @@ static void follower_that_differs_from_its_leader_stops_when_nobody_tells_who_is
     other_than(second)->still = true;
     note_digest(first, 42);
     note_digest(second, 41);
+    steps(3000);
+    assert_true(pit_replicator_failed(second->replicator, NULL));
+    assert_false(pit_replicator_failed(first->replicator, NULL));
+}
+
+static void it_stops_too_when_the_leader_has_told_so_much_since_that_the_digest_is_no_longer_kept(void **state)
+{
+    (void)state;
+    open_all();
+    struct node *first = come_to_a_digest();
+    struct node *second = other_than(first);
+    other_than(second)->still = true;
+    note_digest(first, 42);
+    note_digest(second, 41);
+    steps(100);
+    assert_false(pit_replicator_failed(second->replicator, NULL));
+    note_digest_of(first, (PIT_REPLICATOR_DIGESTS + 1) * PIT_JOURNAL_DIGEST_EVERY, 43); /* it takes the same place */
     steps(3000);
     assert_true(pit_replicator_failed(second->replicator, NULL));
     assert_false(pit_replicator_failed(first->replicator, NULL));
@@ -606,6 +629,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(node_that_differs_stops_and_says_where, prepare, tidy),
         cmocka_unit_test_setup_teardown(follower_that_differs_from_its_leader_stops_when_nobody_tells_who_is_wrong,
                                         prepare, tidy),
+        cmocka_unit_test_setup_teardown(
+            it_stops_too_when_the_leader_has_told_so_much_since_that_the_digest_is_no_longer_kept, prepare, tidy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
