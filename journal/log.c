@@ -346,6 +346,8 @@ static int flush(struct pit_log *log)
         int code = failure(log);
         if (code < 0 || (log->count == 0 && pit_journal_idle(log->journal)))
             return code;
+        if (log->options.leave && log->options.leave(log->options.wait_context))
+            return -ECANCELED;
         log->options.wait(log->options.wait_context);
     }
 }

@@ -63,7 +63,11 @@ struct pit_log_options {
     uint64_t keep_bytes;
     /* Called again and again while begin and keep_vote wait for the disk agent: it gives way, or runs that agent. */
     void (*wait)(void *context);
-    void *wait_context;
+    /* Whether they shall wait no longer, for a disk that is full, say: they then return -ECANCELED, what they were
+     * asked for may or may not become durable, and nothing more is to be done with the log but closing it. NULL: never.
+     */
+    bool (*leave)(void *context);
+    void *wait_context; /* of both */
 };
 
 struct pit_log;
@@ -96,7 +100,7 @@ int pit_log_begin(struct pit_log *log, uint64_t term, uint64_t vote, const struc
 int pit_log_begin_at(struct pit_log *log, uint64_t term, uint64_t vote, struct pit_log_base base,
                      uint64_t first_sequence, const void *members, uint32_t members_bytes);
 
-/* 0 or the journal's errno. Durable when it returns. */
+/* 0, -ECANCELED (options.leave), or the journal's errno. Durable when it returns 0. */
 int pit_log_keep_vote(struct pit_log *log, uint64_t term, uint64_t vote);
 
 /* 0; -EINVAL: a payload that the format does not carry; -ENOMEM; the journal's errno. Payloads stay where they are

@@ -88,6 +88,13 @@ static void wait_for_disk(void *context)
     pit_journal_prepare_work(journal);
 }
 
+/* A stop does not wait for a disk that is full. The vote that was to be kept is then not given. */
+static bool has_to_leave(void *context)
+{
+    const struct pit_pipeline *pipeline = context;
+    return pit_control_phase(&pipeline->control) == PIT_PHASE_STOP;
+}
+
 /* Entries for nodes that are behind come from the disk: reading them blocks. */
 static uint32_t read_past(void *state)
 {
@@ -109,6 +116,7 @@ int pit_pipeline_open_log(struct pit_pipeline *pipeline, struct pit_error *error
         .keep_bytes = memory_bytes ? memory_bytes / 4 : KEEP_BYTES,
         .locked = true,
         .wait = wait_for_disk,
+        .leave = has_to_leave,
         .wait_context = pipeline,
     };
     pit_pipeline_allocate_near(pipeline, pipeline->journaler_agent);

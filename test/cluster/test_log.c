@@ -137,6 +137,42 @@ static void a_journal_is_no_log_and_a_log_without_commands_has_none(void **state
     run_free(&run);
 }
 
+/* After so many looks at the disk nobody wants to wait any longer. */
+static uint32_t looks;
+static bool leave_now(void *context)
+{
+    run_give_way(context);
+    return ++looks > 1000;
+}
+
+static void a_vote_for_which_there_is_no_space_need_not_be_waited_for(void **state)
+{
+    (void)state;
+    static struct run run;
+    struct pit_error error = {0};
+    uint64_t term = 0, found_term = 0, vote = 0;
+    struct pit_log_base base;
+    run_init(&run, 1);
+    run.memory->capacity = SEGMENT_BYTES * 3 / 2;
+    struct pit_log_options how = run_options(&run);
+    how.leave = leave_now;
+    assert_int_equal(pit_log_open(&run.log, &run.memory->disk, &how, &error), 0);
+    int code = 0;
+    for (; code == 0 && term < SEGMENT_BYTES / PIT_JOURNAL_PAGE_BYTES; looks = 0)
+        code = pit_log_keep_vote(run.log, ++term, 2);
+    assert_int_equal(code, -ECANCELED);
+    run_stop(&run);
+
+    run.memory->capacity = 0;
+    assert_int_equal(pit_log_open(&run.log, &run.memory->disk, &how, &error), 0);
+    assert_int_equal(pit_log_load(run.log, &found_term, &vote, &base, run_take_entry, &run.now), 0);
+    assert_in_range(found_term, term - 1, term); /* those that were kept are, and of that one nobody was told */
+    assert_int_equal(vote, 2);
+    assert_int_equal(pit_log_keep_vote(run.log, term + 1, 3), 0);
+    run_stop(&run);
+    run_free(&run);
+}
+
 static void a_payload_with_a_line_of_zeros_is_not_taken(void **state)
 {
     (void)state;
@@ -260,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_log_may_begin_at_an_entry),
         cmocka_unit_test(records_that_contradict_each_other_are_refused),
         cmocka_unit_test(a_journal_is_no_log_and_a_log_without_commands_has_none),
+        cmocka_unit_test(a_vote_for_which_there_is_no_space_need_not_be_waited_for),
         cmocka_unit_test(a_payload_with_a_line_of_zeros_is_not_taken),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);

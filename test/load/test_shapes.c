@@ -179,6 +179,11 @@ static void a_flash_crash_falls_at_once_and_recovers(void **state)
 
 static const char *const markets[] = {"static", "normal", "swing-25", "swing-40", "flash-crash"};
 
+/* Of 2,000 that are to rest. Where the price walks far by chance it takes more than comes back meanwhile: of 400 runs
+ * the one with the fewest had 1,400 in normal and 1,813 in flash-crash, and no other market ever had less than 1,992.
+ */
+static const uint64_t least_resting[] = {1900, 1000, 1900, 1900, 1600};
+
 static void in_markets_half_is_new_and_most_orders_go_within_three_messages(void **state)
 {
     (void)state;
@@ -213,9 +218,7 @@ static void in_markets_half_is_new_and_most_orders_go_within_three_messages(void
         assert_in_range(at_once * 100 / kinds[PIT_FLOW_NEW], 12, 17);
         assert_in_range(traded_at_once * 100 / at_once, 40, 65);
         assert_true(soon * 100 > (kinds[PIT_FLOW_NEW] - at_once) * 50);
-        /* What an order that went through the book has taken comes back over a while: in one of 200 runs a quarter is
-         * still missing. */
-        assert_in_range(pit_book_orders(venue_book(run.venue, 0)), 1000, 2300);
+        assert_in_range(pit_book_orders(venue_book(run.venue, 0)), least_resting[m], 2300);
         run_close(&run);
     }
 }
