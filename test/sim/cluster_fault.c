@@ -70,23 +70,9 @@ static void make_slow(struct cluster *cluster, uint64_t random)
 
 /* Nodes. */
 
-static enum sim_disk_fault disk_fault(enum sim_fault_kind kind)
-{
-    static const enum sim_disk_fault faults[SIM_FAULT_KINDS] = {
-        [SIM_KILL_IN_DISK] = SIM_DISK_KILL,
-        [SIM_POWER_IN_DISK] = SIM_DISK_POWER,
-        [SIM_WRITE_EIO] = SIM_DISK_WRITE_EIO,
-        [SIM_SYNC_EIO] = SIM_DISK_SYNC_EIO,
-        [SIM_READ_EIO] = SIM_DISK_READ_EIO,
-        [SIM_READ_FLIP] = SIM_DISK_READ_FLIP,
-        [SIM_READ_ELSEWHERE] = SIM_DISK_READ_ELSEWHERE,
-    };
-    return faults[kind];
-}
-
 static void arm(struct cluster_node *node, enum sim_fault_kind kind, uint64_t random)
 {
-    struct sim_armed armed = {.fault = disk_fault(kind)};
+    struct sim_armed armed = {.fault = sim_fault_of_disk(kind)};
     bool writes = kind == SIM_KILL_IN_DISK || kind == SIM_POWER_IN_DISK || kind == SIM_WRITE_EIO;
     armed.blocks = writes && sim_chance(&random, 60);
     armed.count = sim_below(&random, writes && !armed.blocks ? 50 : 6);

@@ -210,3 +210,19 @@ void sim_plan_print(const struct sim_plan *plan, FILE *to)
         fprintf(to, "  step %6" PRIu64 "  client %u  %s\n", plan->actions[i].step, plan->actions[i].client,
                 action_names[plan->actions[i].kind]);
 }
+
+enum sim_disk_fault sim_fault_of_disk(enum sim_fault_kind kind)
+{
+    static const enum sim_disk_fault faults[SIM_FAULT_KINDS] = {
+        [SIM_KILL_IN_DISK] = SIM_DISK_KILL,
+        [SIM_POWER_IN_DISK] = SIM_DISK_POWER,
+        [SIM_WRITE_EIO] = SIM_DISK_WRITE_EIO,
+        [SIM_SYNC_EIO] = SIM_DISK_SYNC_EIO,
+        [SIM_READ_EIO] = SIM_DISK_READ_EIO,
+        [SIM_READ_FLIP] = SIM_DISK_READ_FLIP,
+        [SIM_READ_ELSEWHERE] = SIM_DISK_READ_ELSEWHERE,
+        [SIM_WRITE_LOST] = SIM_DISK_WRITE_LOST,
+        [SIM_WRITE_ELSEWHERE] = SIM_DISK_WRITE_ELSEWHERE,
+    };
+    return faults[kind];
+}

@@ -9,6 +9,7 @@
 #include "journal/writer.h"
 #include "stages/cluster.h"
 #include "stages/topology.h"
+#include "test/sim/disk.h"
 
 #define SIM_CLIENTS_MAX 6u
 #define SIM_SYMBOLS_MAX 4u
@@ -114,6 +115,9 @@ void sim_plan_add_fault(struct sim_plan *plan, uint64_t step, enum sim_fault_kin
 void sim_plan_sort(struct sim_plan *plan);
 
 const char *sim_fault_name(enum sim_fault_kind kind);
+
+/* What the disk is to do, of those kinds that are its own. */
+enum sim_disk_fault sim_fault_of_disk(enum sim_fault_kind kind);
 
 /* For people: what is in it. */
 void sim_plan_print(const struct sim_plan *plan, FILE *to);

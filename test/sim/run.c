@@ -304,22 +304,6 @@ static void turn(struct sim *sim)
 
 /* Faults. */
 
-static enum sim_disk_fault disk_fault(enum sim_fault_kind kind)
-{
-    static const enum sim_disk_fault faults[SIM_FAULT_KINDS] = {
-        [SIM_KILL_IN_DISK] = SIM_DISK_KILL,
-        [SIM_POWER_IN_DISK] = SIM_DISK_POWER,
-        [SIM_WRITE_EIO] = SIM_DISK_WRITE_EIO,
-        [SIM_SYNC_EIO] = SIM_DISK_SYNC_EIO,
-        [SIM_READ_EIO] = SIM_DISK_READ_EIO,
-        [SIM_READ_FLIP] = SIM_DISK_READ_FLIP,
-        [SIM_READ_ELSEWHERE] = SIM_DISK_READ_ELSEWHERE,
-        [SIM_WRITE_LOST] = SIM_DISK_WRITE_LOST,
-        [SIM_WRITE_ELSEWHERE] = SIM_DISK_WRITE_ELSEWHERE,
-    };
-    return faults[kind];
-}
-
 static void jump_clock(struct sim *sim, uint64_t random)
 {
     uint64_t jump = UINT64_C(1000000) << sim_below(&random, 23); /* a millisecond to two hours */
@@ -338,7 +322,7 @@ static void jump_clock(struct sim *sim, uint64_t random)
 
 static void arm(struct sim *sim, enum sim_fault_kind kind, uint64_t random)
 {
-    struct sim_armed armed = {.fault = disk_fault(kind), .rolls = sim->plan->rolls && sim_chance(&random, 60)};
+    struct sim_armed armed = {.fault = sim_fault_of_disk(kind), .rolls = sim->plan->rolls && sim_chance(&random, 60)};
     bool writes = kind == SIM_KILL_IN_DISK || kind == SIM_POWER_IN_DISK || kind == SIM_WRITE_EIO;
     armed.blocks = writes && !armed.rolls && sim_chance(&random, 60);
     armed.count = sim_below(&random, writes && !armed.rolls && !armed.blocks ? 50 : 6);
