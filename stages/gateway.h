@@ -35,10 +35,10 @@
  * the address of the node that leads, or empty where that is not known; when a node ceases to lead, all its sessions
  * get that. One that begins to lead lets a client on when egress has told everything that was committed before.
  *
- * After RESUME a session's requests rise. One that does not come after the last one taken, be that of this session or
- * of those before it, is not done and not refused: egress answers it from the results it keeps (REPEAT). Egress knows
- * of everything that earlier sessions sent, because a session waits for the end of the one before it; what this session
- * itself sent is waited for. A request that the gateway refuses is not taken.
+ * After RESUME a client's requests rise. One that does not come after the last one taken of its account is not done and
+ * not refused: egress answers it from the results it keeps (REPEAT). Egress knows of everything that the account sent
+ * on earlier connections, because a logon waits for the end of the one before it; what came on the same connection is
+ * waited for. A request that the gateway refuses is not taken.
  *
  * Shutdown, when the phase is PIT_PHASE_DRAIN: the listeners are closed, no more commands enter (commands that are read
  * still are answered REJECTED shutting_down), the intake is closed, every session is closed with BYE shutting_down

@@ -252,7 +252,7 @@ static bool repeats(const struct pit_gateway_session *session, const struct pit_
     return session->resumes && is_request(message) && !pit_request_after(message->request, session->taken);
 }
 
-/* The answer to one of this session's own requests may still be on its way: it is to be kept before it is asked for. */
+/* The answer to a request of the same connection may still be on its way: it is to be kept before it is asked for. */
 static bool comes_too_soon(const struct pit_gateway *gateway, const struct pit_gateway_session *session,
                            const struct pit_message *message)
 {

@@ -55,8 +55,8 @@ struct pit_gateway_session {
     uint64_t accepted;     /* commands of the session in the input ring */
     uint64_t last_command; /* the last of them */
     uint64_t epoch;        /* in a cluster: of its logon */
-    uint32_t resumed;      /* resumes: the account's last request before this session */
-    uint32_t taken;        /* likewise, and of this session's commands */
+    uint32_t resumed;      /* resumes: the account's last request when it logged on */
+    uint32_t taken;        /* likewise, and of the commands taken since */
     uint64_t close_note;
     uint32_t farewell_bytes;
     uint8_t farewell[PIT_WIRE_FRAME_BYTES_MAX];
