@@ -2,8 +2,8 @@
  *
  * Threads:  the log's asks and gets; another one, of its own, blocks in pit_log_past_work. One request at a time.
  * Progress: asking never blocks.
- * Memory:   PIT_LOG_PAST_CURSORS places in the log, one for each node that may be behind; each holds entries of about
- *           PIT_LOG_PAST_BYTES, and a reader's window.
+ * Memory:   PIT_LOG_PAST_CURSORS places in the log, one for each node that may be behind; each holds entries of less
+ *           than PIT_LOG_PAST_BYTES and what one mark of the log commits at once, and a reader's window.
  */
 #ifndef PIT_JOURNAL_LOG_PAST_H
 #define PIT_JOURNAL_LOG_PAST_H
