@@ -173,7 +173,8 @@ static void snapshot_of_another_journal_or_ahead_of_this_one_is_passed_over(void
     struct local_run run;
     struct past past;
     char from[512], file[PIT_SNAPSHOT_NAME_BYTES];
-    local_run_whole("short", 5000, 7);
+    local_run_whole("short", 3000, 7);
+    local_run_whole("short", 2000, 5000); /* another run: no block has commands of both */
     local_run_whole("other", 3000, 9);
     local_run_snapshot("other", 2000, false);
     pit_snapshot_name(file, 2000);
