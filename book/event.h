@@ -1,10 +1,8 @@
 /* book/event.h - what comes out of a book: events, as they stand in an output ring.
  *
- * Line 0 says what happened to one order; line 1 is written only with PIT_EVENT_WIDE and must not be read without. (One
- * exception, in an output ring: the matcher stage stores `command` in a CANCELLED, REJECTED or STATE that ends its
- * command. It is not the book's and not in the digests.)
- * The sequence belongs to the ring (its writer stores it when the event is published); everything after it is a pure
- * function of the commands, and everything after the time is what the digests cover.
+ * Line 0 says what happened to one order; line 1 is there only with PIT_EVENT_WIDE and must not be read without.
+ * The sequence and the time are the command's (to who listens to a replay, the sequence is the event's number:
+ * replay/replay.h); everything after the time is a pure function of the commands, and what the digests cover.
  *
  * One command gives, in this order:
  *   NEW      REJECTED | ACCEPTED, TRADE*, then RESTED if a part rests after trading, CANCELLED if a part may not rest.
@@ -17,6 +15,10 @@
  *   SYMBOL   DEFINED | REJECTED
  *   STATE    STATE | REJECTED
  * The last event of a command carries PIT_EVENT_LAST.
+ *
+ * In an output ring a slot is one line: an event takes one slot, a wide one two. Line 1 lies behind line 0 also where
+ * the ring begins again: a ring has a line more than it has slots (ring/ring.h). In a plain array an event is one
+ * element.
  */
 #ifndef PIT_BOOK_EVENT_H
 #define PIT_BOOK_EVENT_H
@@ -43,9 +45,10 @@ enum pit_event_kind {
 #define PIT_EVENT_KEPT 0x04u       /* REPLACED: kept its place in the queue */
 #define PIT_EVENT_TAKER_DONE 0x08u /* TRADE: the taker has nothing left */
 #define PIT_EVENT_WIDE 0x80u       /* line 1 is written */
+#define PIT_EVENT_LINE_BYTES 64u
 
 struct pit_event {
-    uint64_t sequence; /* the output ring's */
+    uint64_t sequence; /* of the command that caused this */
     uint64_t time_ns;  /* the command's */
     uint64_t order_id; /* = sequence of the command that created the order */
     uint64_t client_id;
@@ -60,7 +63,7 @@ struct pit_event {
     uint8_t flags;
     union {
         struct {
-            uint64_t command; /* sequence of the command that caused this */
+            uint64_t command; /* = sequence, for the digests */
             uint64_t leaves;  /* TRADE: left of the maker */
             union {
                 uint64_t taker_order_id; /* TRADE */
@@ -87,31 +90,73 @@ static inline uint8_t pit_event_rejected_kind(const struct pit_event *event)
     return event->side;
 }
 
-/* Where a book writes its events: a window onto ring slots (or any power-of-two array). The book claims a slot, fills
- * it, and only then claims the next; so when make_room is called every event before next is complete. */
+/* How many lines an event has. */
+static inline uint32_t pit_event_lines(const struct pit_event *event)
+{
+    return event->flags & PIT_EVENT_WIDE ? 2 : 1;
+}
+_Static_assert(PIT_EVENT_WIDE == 0x80u, "the highest bit");
+
+/* Where a book writes its events: a window onto the slots of an output ring, or onto an array, a power of two of them.
+ * The book claims an event, fills it, and only then claims the next; so when make_room is called every event before
+ * next is complete. */
 struct pit_event_sink {
-    struct pit_event *slots;
+    struct pit_event *slots;                        /* slot 0: of the array, or, if it is a ring's, line 0 of all */
     uint64_t mask;                                  /* slots - 1 */
-    uint64_t next;                                  /* sequence of the next event */
-    uint64_t limit;                                 /* the first sequence that may not be written yet */
-    uint64_t folded;                                /* events before this one are in the digests (see market.h) */
-    void (*make_room)(struct pit_event_sink *sink); /* must return with next < limit; called rarely */
+    uint64_t next;                                  /* the next event's slot */
+    uint64_t limit;                                 /* the first slot that may not be written yet */
+    uint64_t folded;                                /* events before this slot are in the digests (see market.h) */
+    uint64_t lines;                                 /* 1: slots are lines of an output ring; 0: elements of an array */
+    void (*make_room)(struct pit_event_sink *sink); /* must return with an event's slots free; called rarely */
     void *context;                                  /* make_room's */
 };
 
-/* A slot was last read on another core. Its lines are asked for, to be written, so many events before it is needed: a
+/* Slots that an event may take. */
+static inline uint64_t pit_event_sink_most(const struct pit_event_sink *sink)
+{
+    return 1 + sink->lines;
+}
+
+/* The event that begins in a slot. */
+static inline struct pit_event *pit_event_sink_at(const struct pit_event_sink *sink, uint64_t slot)
+{
+    return (struct pit_event *)((uint8_t *)sink->slots +
+                                ((slot & sink->mask) * sizeof(struct pit_event) >> sink->lines));
+}
+
+/* The slots it takes. */
+static inline uint64_t pit_event_sink_step(const struct pit_event_sink *sink, const struct pit_event *event)
+{
+    return 1 + (event->flags >> 7 & sink->lines);
+}
+
+/* A line of a ring was last read on another core. It is asked for, to be written, so many lines before it is needed: a
  * core retires its stores in order, and behind one whose line is far away all the others would wait. */
-#define PIT_EVENT_SINK_AHEAD 24u
+#define PIT_EVENT_SINK_AHEAD 32u
+
+static inline void pit_event_sink_ask(const struct pit_event *event, uint32_t line)
+{
+    /* Near the end of the ring these are lines behind it, which are asked for in vain. */
+    __builtin_prefetch((const void *)((uintptr_t)event + (PIT_EVENT_SINK_AHEAD + line) * 64), 1);
+}
 
 static inline struct pit_event *pit_event_sink_claim(struct pit_event_sink *sink)
 {
     if (__builtin_expect(sink->next == sink->limit, 0))
         sink->make_room(sink);
-    struct pit_event *event = &sink->slots[sink->next++ & sink->mask];
-    /* Near the end of the slots these are lines behind them, which are asked for in vain. */
-    const uintptr_t coming = (uintptr_t)event + PIT_EVENT_SINK_AHEAD * sizeof *event;
-    __builtin_prefetch((const void *)coming, 1);
-    __builtin_prefetch((const void *)(coming + 64), 1); /* a wide event's */
+    struct pit_event *event = pit_event_sink_at(sink, sink->next++);
+    pit_event_sink_ask(event, 0);
+    return event;
+}
+
+static inline struct pit_event *pit_event_sink_claim_wide(struct pit_event_sink *sink)
+{
+    if (__builtin_expect(sink->limit - sink->next <= sink->lines, 0))
+        sink->make_room(sink);
+    struct pit_event *event = pit_event_sink_at(sink, sink->next);
+    sink->next += pit_event_sink_most(sink);
+    pit_event_sink_ask(event, 0);
+    pit_event_sink_ask(event, 1);
     return event;
 }
 

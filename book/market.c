@@ -42,7 +42,7 @@ void pit_market_keep_secret(struct pit_market *market, uint64_t secret)
     market->secret = secret;
 }
 
-/* What the digests cover of an event: all but the ring's sequence and the time, which is the gateway's and decides
+/* What the digests cover of an event: all but its command's sequence and time, which are not the book's and decide
  * nothing. So the same commands on another day give the same digest. */
 static inline uint64_t event_digest(const struct pit_event *event, uint64_t seed)
 {
@@ -56,9 +56,10 @@ void pit_market_fold(struct pit_market *market, struct pit_event_sink *sink)
     struct seat *seat = market->current;
     const uint64_t before = seat ? seat->events : 0;
     uint64_t digest = before;
-    market->events_count += sink->next - sink->folded;
-    for (; sink->folded != sink->next; sink->folded++) {
-        const struct pit_event *event = &sink->slots[sink->folded & sink->mask];
+    while (sink->folded != sink->next) {
+        const struct pit_event *event = pit_event_sink_at(sink, sink->folded);
+        sink->folded += pit_event_sink_step(sink, event);
+        market->events_count++;
         /* Events of an unknown symbol have no order among themselves: each may come from another matcher. */
         digest = seat ? event_digest(event, digest) : digest + event_digest(event, 0);
     }

@@ -1,7 +1,7 @@
 /* book/report.h - writes events into the sink, every byte of them. For the files of book/ only.
  *
  * An event answers a command and has a subject: the order it happened to, as it is after the event (or the lots and
- * price the event is about). The sequence is left alone: it is the ring's.
+ * price the event is about).
  */
 #ifndef PIT_BOOK_REPORT_H
 #define PIT_BOOK_REPORT_H
@@ -20,8 +20,11 @@ static inline void pit_report_word(void *word, uint64_t value)
     memcpy(word, &value, sizeof value);
 }
 
-/* Account and symbol lie side by side in a command and in an event: all that happens to the account's own order has
- * them as they came. */
+/* Sequence and time, and account and symbol, lie side by side in a command and in an event: all that happens to the
+ * account's own order has them as they came. */
+_Static_assert(offsetof(struct pit_command, sequence) == 0 && offsetof(struct pit_command, time_ns) == 8 &&
+                   offsetof(struct pit_event, sequence) == 0 && offsetof(struct pit_event, time_ns) == 8,
+               "sequence and time are half a block everywhere");
 _Static_assert(offsetof(struct pit_command, symbol) == offsetof(struct pit_command, account) + 4 &&
                    offsetof(struct pit_event, symbol) == offsetof(struct pit_event, account) + 4,
                "account and symbol are one word everywhere");
@@ -29,7 +32,7 @@ _Static_assert(offsetof(struct pit_command, symbol) == offsetof(struct pit_comma
 static inline void pit_report_rest(struct pit_event *event, const struct pit_command *command, uint8_t side,
                                    enum pit_event_kind kind, enum pit_reason reason, uint32_t flags)
 {
-    event->time_ns = command->time_ns;
+    pit_half_block_copy(&event->sequence, &command->sequence);
     memcpy(&event->account, &command->account, sizeof(uint64_t));
     pit_report_word(&event->request, command->request | (uint64_t)side << 40 |
                                          ((uint64_t)kind << 32 | (uint64_t)reason << 48 | (uint64_t)flags << 56));
@@ -40,7 +43,7 @@ static inline struct pit_event *pit_report(struct pit_event_sink *sink, const st
                                            const struct pit_resting_order *subject, enum pit_event_kind kind,
                                            enum pit_reason reason, uint32_t flags)
 {
-    struct pit_event *event = pit_event_sink_claim(sink);
+    struct pit_event *event = flags & PIT_EVENT_WIDE ? pit_event_sink_claim_wide(sink) : pit_event_sink_claim(sink);
     event->order_id = subject->order_id;
     event->client_id = subject->client_id;
     event->price = subject->price;
@@ -82,7 +85,7 @@ static inline void pit_report_trade(struct pit_event_sink *sink, const struct pi
                                     uint64_t quantity, uint32_t number)
 {
     const uint32_t done = taker->quantity ? 0 : PIT_EVENT_TAKER_DONE | PIT_EVENT_LAST;
-    struct pit_event *event = pit_event_sink_claim(sink);
+    struct pit_event *event = pit_event_sink_claim_wide(sink);
     event->order_id = maker->order_id;
     event->client_id = maker->client_id;
     event->price = maker->price;

@@ -14,7 +14,7 @@ size_t pit_ring_bytes(uint32_t slots, uint32_t slot_bytes)
 {
     if (!shape_valid(slots, slot_bytes))
         return 0;
-    size_t bytes = sizeof(struct pit_ring) + (size_t)slots * slot_bytes;
+    size_t bytes = sizeof(struct pit_ring) + (size_t)slots * slot_bytes + PIT_RING_OVERHANG_BYTES;
     return (bytes + PIT_SEQUENCE_BYTES - 1) / PIT_SEQUENCE_BYTES * PIT_SEQUENCE_BYTES;
 }
 
@@ -32,8 +32,8 @@ struct pit_ring *pit_ring_create(void *memory, uint32_t slots, uint32_t slot_byt
     ring->next = first;
     ring->limit = first + slots;
     ring->published.value = first - 1;
-    for (uint64_t i = 0; i < slots; i++)
-        memset(pit_ring_slot(ring, i), 0, slot_bytes); /* 0 is nobody's sequence; and the memory is touched */
+    /* 0 is nobody's sequence; and the memory is touched. */
+    memset(pit_ring_slot(ring, 0), 0, (size_t)slots * slot_bytes + PIT_RING_OVERHANG_BYTES);
     return ring;
 }
 
@@ -46,6 +46,7 @@ bool pit_ring_reader_add(struct pit_ring *ring, struct pit_ring_reader *reader)
     reader->cursor = &ring->cursors[ring->readers];
     reader->cursor->value = ring->first - 1;
     reader->next = ring->first;
+    reader->seen = ring->first;
     ring->readers++;
     return true;
 }

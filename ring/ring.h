@@ -11,6 +11,11 @@
  * stores it last (release), so a reader finds new entries by looking at the slot alone; cursors exist for gating. That
  * word belongs to pit_ring_publish: whoever fills a slot must leave it alone, or readers would see half a slot.
  * Sequences are 64-bit, rise by one and start wherever the caller says (after a recovery: where the journal ended).
+ *
+ * Where an entry may take several slots, all of them are the entry's, and readers go by what the ring says is
+ * published: pit_ring_publish_run, pit_ring_poll_run and pit_ring_release_run take the place of the three without _run,
+ * for all entries of a ring. Behind the last slot there is room for PIT_RING_OVERHANG_BYTES, so that an entry which
+ * begins in it goes on there; the first slot of the next lap is left out.
  */
 #ifndef PIT_RING_RING_H
 #define PIT_RING_RING_H
@@ -25,6 +30,7 @@
 #define PIT_RING_SLOTS_MIN 4u
 #define PIT_RING_SLOTS_MAX (1u << 24)
 #define PIT_RING_READERS_MAX 8u
+#define PIT_RING_OVERHANG_BYTES 64u
 
 struct pit_ring {
     /* Set by pit_ring_create and pit_ring_reader_add; only read afterwards. */
@@ -47,6 +53,7 @@ struct pit_ring_reader {
     struct pit_ring *ring;
     struct pit_sequence *cursor; /* in the ring: the last sequence this reader has finished with */
     uint64_t next;               /* the sequence it reads next */
+    uint64_t seen;               /* with runs: sequences before this one are published, as far as it knows */
 };
 
 /* Bytes for a ring of slots (a power of two, PIT_RING_SLOTS_MIN..MAX) of slot_bytes (a multiple of 64, at most 4096).
@@ -145,6 +152,32 @@ static inline void pit_ring_release(struct pit_ring_reader *reader, uint32_t n)
 {
     PIT_HOT_CHECK(n == 0 ||
                   pit_word_load_relaxed(pit_ring_slot(reader->ring, reader->next + n - 1)) == reader->next + n - 1);
+    reader->next += n;
+    pit_sequence_store(reader->cursor, reader->next - 1);
+}
+
+/* Writer: makes n claimed slots from first on visible: whole entries. */
+static inline void pit_ring_publish_run(struct pit_ring *ring, uint64_t first, uint32_t n)
+{
+    PIT_HOT_CHECK(n >= 1 && first == ring->published.value + 1 && first + n <= ring->next);
+    pit_sequence_store(&ring->published, first + n - 1);
+}
+
+/* Reader: how many slots from reader->next on are published, at most max. The last may be the beginning of an entry,
+ * which is then published as a whole. The ring's word, on another core's line, is looked at when all that was seen is
+ * read. */
+static inline uint32_t pit_ring_poll_run(struct pit_ring_reader *reader, uint32_t max)
+{
+    if (reader->seen == reader->next)
+        reader->seen = pit_ring_published(reader->ring) + 1;
+    const uint64_t ready = reader->seen - reader->next;
+    return ready < max ? (uint32_t)ready : max;
+}
+
+/* Reader: finished with the next n slots: whole entries. */
+static inline void pit_ring_release_run(struct pit_ring_reader *reader, uint32_t n)
+{
+    PIT_HOT_CHECK(n <= reader->seen - reader->next);
     reader->next += n;
     pit_sequence_store(reader->cursor, reader->next - 1);
 }

@@ -7,8 +7,8 @@
 #include "stages/egress_session.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define EVENTS_BATCH 512u /* of one output ring in one do_work */
-#define CLOCK_EVERY 64u   /* events told between two looks at the clock */
+#define LINES_BATCH 512u /* of events, of one output ring in one do_work */
+#define CLOCK_EVERY 64u  /* events told between two looks at the clock */
 
 /* Finds what each matcher has published. This happens before the notes are heard: whoever's command caused one of these
  * events had its LOGON published before. */
@@ -20,7 +20,7 @@ static void look(struct pit_egress *egress)
             source->seen = pit_sequence_load(source->cursor);
             source->target = pit_ring_published(source->reader.ring);
         }
-        source->ready = pit_ring_poll(&source->reader, EVENTS_BATCH);
+        source->ready = pit_ring_poll_run(&source->reader, LINES_BATCH);
     }
 }
 
@@ -31,18 +31,21 @@ static uint32_t tell_all(struct pit_egress *egress)
     for (uint32_t i = 0; i < egress->sources_count; i++) {
         struct pit_egress_matcher *source = &egress->sources[i];
         uint64_t utc_ns = 0;
-        for (uint32_t n = 0; n < source->ready; n++) {
-            if (n % CLOCK_EVERY == 0)
+        uint32_t events = 0, lines = 0;
+        for (; lines < source->ready; events++) {
+            if (events % CLOCK_EVERY == 0)
                 utc_ns = egress->clock->utc_ns(egress->clock->context);
-            pit_egress_tell(egress, source, pit_ring_slot(source->reader.ring, source->reader.next + n), utc_ns);
+            const struct pit_event *event = pit_ring_slot(source->reader.ring, source->reader.next + lines);
+            pit_egress_tell(egress, source, event, utc_ns);
+            lines += pit_event_lines(event);
         }
-        if (source->ready)
-            pit_ring_release(&source->reader, source->ready);
+        if (lines)
+            pit_ring_release_run(&source->reader, lines);
         if (source->reader.next > source->target)
             source->covered = source->seen;
         if (source->covered < covered)
             covered = source->covered;
-        done += source->ready;
+        done += events;
     }
     pit_egress_count(&egress->counters.events, done);
     if (covered != egress->counters.covered)

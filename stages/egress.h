@@ -39,7 +39,7 @@ struct pit_egress;
 
 /* One matcher as egress sees it. */
 struct pit_egress_source {
-    struct pit_ring *output;           /* slots: struct pit_event; egress adds itself as a gating reader */
+    struct pit_ring *output;           /* of lines of struct pit_event; egress adds itself as a gating reader */
     const struct pit_sequence *cursor; /* the matcher's cursor on the input ring: it has published the events of every
                                           command up to here */
 };

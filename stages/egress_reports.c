@@ -34,11 +34,11 @@ static struct pit_egress_session *session_of(struct pit_egress *egress, uint32_t
 }
 
 /* What all reports of an event have in common, from the view of the order in its subject fields. */
-static void fill_report(struct pit_egress *egress, const struct pit_event *event, uint64_t command)
+static void fill_report(struct pit_egress *egress, const struct pit_event *event)
 {
     struct pit_message *message = &egress->message;
     message->request = event->request;
-    message->sequence = command;
+    message->sequence = event->sequence;
     message->time_ns = event->time_ns;
     message->symbol = event->symbol;
     message->order_id = event->order_id;
@@ -53,7 +53,7 @@ static void tell_trade(struct pit_egress *egress, const struct pit_event *event)
 {
     struct pit_message *message = &egress->message;
     pit_egress_count(&egress->counters.trades, 1);
-    fill_report(egress, event, event->command);
+    fill_report(egress, event);
     message->kind = PIT_MESSAGE_TRADE;
     message->number = event->number;
     struct pit_egress_session *session = session_of(egress, event->account);
@@ -98,13 +98,13 @@ static uint8_t refused_kind(uint8_t command_kind)
 }
 
 /* Tells one event that concerns only the account that sent the command. */
-static void tell_requester(struct pit_egress *egress, const struct pit_event *event, uint64_t command)
+static void tell_requester(struct pit_egress *egress, const struct pit_event *event)
 {
     struct pit_message *message = &egress->message;
     struct pit_egress_session *session = session_of(egress, event->account);
     if (!session)
         return;
-    fill_report(egress, event, command);
+    fill_report(egress, event);
     switch (event->kind) {
     case PIT_EVENT_ACCEPTED:
         message->kind = PIT_MESSAGE_ACCEPTED;
@@ -138,29 +138,6 @@ static void tell_requester(struct pit_egress *egress, const struct pit_event *ev
         PIT_CHECK(false); /* a matcher wrote something that no book does */
     }
     report(egress, session);
-}
-
-/* The command that caused an event: it stands in line 1, also in that of a narrow answer that ends its command
- * (book/event.h); the id of a new order is its command's; the events of one command follow each other. */
-static uint64_t command_of(struct pit_egress_matcher *source, const struct pit_event *event)
-{
-    switch (event->kind) {
-    case PIT_EVENT_DEFINED:
-        return 0;
-    case PIT_EVENT_ACCEPTED:
-        source->command = event->order_id;
-        break;
-    case PIT_EVENT_CANCELLED:
-    case PIT_EVENT_REJECTED:
-    case PIT_EVENT_STATE:
-        if (event->flags & PIT_EVENT_LAST)
-            source->command = event->command;
-        break;
-    default:
-        if (event->flags & PIT_EVENT_WIDE)
-            source->command = event->command;
-    }
-    return source->command;
 }
 
 /* A request has got its last report. */
@@ -228,18 +205,16 @@ void pit_egress_repeat(struct pit_egress *egress, struct pit_egress_session *ses
 void pit_egress_tell(struct pit_egress *egress, struct pit_egress_matcher *source, const struct pit_event *event,
                      uint64_t utc_ns)
 {
-    uint64_t command = command_of(source, event);
     bool trade = event->kind == PIT_EVENT_TRADE;
-    pit_results_add(egress->results, &source->progress, event, command);
+    pit_results_add(egress->results, &source->progress, event, event->sequence);
     if (trade)
         tell_trade(egress, event);
     else if (event->kind != PIT_EVENT_DEFINED)
-        tell_requester(egress, event, command);
+        tell_requester(egress, event);
     if (event->kind == PIT_EVENT_REJECTED)
         pit_egress_count(&egress->counters.rejects, 1);
     if (!(event->flags & PIT_EVENT_LAST))
         return;
-    source->command = 0;
     pit_egress_count(&egress->counters.commands, 1);
     if (event->kind == PIT_EVENT_DEFINED)
         return;

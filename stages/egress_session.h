@@ -43,8 +43,7 @@ struct pit_egress_matcher {
     uint64_t seen;
     uint64_t target;
     uint64_t covered;
-    uint64_t command;           /* in the midst of this one's events; 0 = of none */
-    uint32_t ready;             /* events found by this turn's poll */
+    uint32_t ready;             /* lines found by this turn's poll */
     struct pit_result progress; /* of the command it is in the midst of */
 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define TURN_COMMANDS 256u
-#define TURN_EVENTS 512u
+#define TURN_LINES 512u
 
 struct pit_local {
     /* the source's */
@@ -131,15 +131,19 @@ static uint32_t sink_work(void *state)
     uint32_t worked = 0;
     for (uint32_t i = 0; i < local->outputs_count; i++) {
         struct pit_ring_reader *reader = &local->outputs[i];
-        uint32_t ready = pit_ring_poll(reader, TURN_EVENTS);
+        uint32_t ready = pit_ring_poll_run(reader, TURN_LINES);
         if (ready == 0)
             continue;
         uint64_t now = local->clock->utc_ns(local->clock->context);
-        for (uint32_t e = 0; e < ready; e++)
-            sink_event(local, pit_ring_slot(reader->ring, reader->next + e), now);
-        pit_ring_release(reader, ready);
-        count(&local->counters.events, ready);
-        worked += ready;
+        uint32_t events = 0, done = 0;
+        for (; done < ready; events++) {
+            const struct pit_event *event = pit_ring_slot(reader->ring, reader->next + done);
+            sink_event(local, event, now);
+            done += pit_event_lines(event);
+        }
+        pit_ring_release_run(reader, done);
+        count(&local->counters.events, events);
+        worked += events;
     }
     return worked;
 }

@@ -40,7 +40,7 @@ struct pit_local_config {
     const struct pit_node_board *node; /* of a cluster's node: input is the intake ring, and commands are taken while
                                           the node leads; NULL = no cluster */
     struct pit_intake_board *intake;   /* with node: written by the source */
-    struct pit_ring *const *outputs;   /* of struct pit_event; create adds a reader to each */
+    struct pit_ring *const *outputs;   /* of lines of struct pit_event; create adds a reader to each */
     uint32_t outputs_count;            /* 1 .. PIT_LOCAL_OUTPUTS_MAX */
     const struct pit_command *startup; /* go first; copied */
     uint32_t startup_count;

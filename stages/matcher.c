@@ -27,9 +27,10 @@ struct pit_matcher {
     uint32_t number;
     uint32_t matchers;
     struct pit_ring *output;
-    uint64_t published; /* events before this one are visible to the readers */
-    uint32_t room_want; /* how much room is asked for at once */
-    uint32_t room_min;  /* how much must be free before a full ring is written to again */
+    uint64_t published;     /* slots before this one are visible to the readers */
+    uint32_t room_want;     /* how many slots are asked for at once */
+    uint32_t room_min;      /* how many must be free before a full ring is written to again */
+    uint64_t events_before; /* this run */
     bool abandoned;
     bool finished;
     struct pit_ring *digests;
@@ -53,9 +54,10 @@ static void publish(struct pit_matcher *matcher)
         return;
     uint64_t first = pit_ring_claim(matcher->output, (uint32_t)ready);
     PIT_CHECK(first == matcher->published); /* room was seen before the slots were written */
-    pit_ring_publish(matcher->output, first, (uint32_t)ready);
+    pit_ring_publish_run(matcher->output, first, (uint32_t)ready);
     matcher->published += ready;
-    count(&matcher->counters.events, ready);
+    const uint64_t events = pit_market_event_digest(matcher->market).events_count - matcher->events_before;
+    pit_word_store_relaxed(&matcher->counters.events, events);
 }
 
 /* From here on events go nowhere. */
@@ -115,15 +117,6 @@ static bool own(const struct pit_matcher *matcher, const struct pit_command *com
                                                     command->symbol) == matcher->number;
 }
 
-/* An answer that is one narrow event has no room on line 0 for its command's sequence, which its client is told: it
- * goes to line 1, whose other words stay unwritten. Not part of the book's events, nor of the digest. */
-static void name_command(struct pit_event_sink *sink, uint64_t sequence)
-{
-    struct pit_event *event = &sink->slots[(sink->next - 1) & sink->mask];
-    if (event->kind == PIT_EVENT_CANCELLED || event->kind == PIT_EVENT_REJECTED || event->kind == PIT_EVENT_STATE)
-        event->command = sequence;
-}
-
 /* Matches the commands from the next one up to and including last. Returns how many were its own. */
 static uint32_t match(struct pit_matcher *matcher, uint64_t last)
 {
@@ -140,7 +133,6 @@ static uint32_t match(struct pit_matcher *matcher, uint64_t last)
         PIT_HOT_CHECK(command->sequence == sequence);
         if (own(matcher, command)) {
             pit_market_apply(matcher->market, command, &matcher->sink);
-            name_command(&matcher->sink, sequence);
             own_count++;
         }
     }
@@ -208,13 +200,14 @@ int pit_matcher_create(struct pit_matcher **created, const struct pit_matcher_co
     if (code)
         return code;
     struct pit_matcher *matcher = aligned_alloc(128, (sizeof *matcher + 127) / 128 * 128);
-    struct pit_event *abandoned_slots = aligned_alloc(128, ABANDONED_SLOTS * sizeof *abandoned_slots);
+    const size_t abandoned_bytes = (ABANDONED_SLOTS + 2) * PIT_EVENT_LINE_BYTES; /* as a ring, with its overhang */
+    struct pit_event *abandoned_slots = aligned_alloc(128, abandoned_bytes);
     if (!matcher || !abandoned_slots) {
         free(matcher);
         free(abandoned_slots);
         return pit_error_set(error, -ENOMEM, "no memory for matcher %u", config->number);
     }
-    memset(abandoned_slots, 0, ABANDONED_SLOTS * sizeof *abandoned_slots);
+    memset(abandoned_slots, 0, abandoned_bytes);
     uint32_t slots = pit_ring_slots(config->output);
     uint64_t first = pit_ring_published(config->output) + 1;
     *matcher = (struct pit_matcher){
@@ -223,6 +216,7 @@ int pit_matcher_create(struct pit_matcher **created, const struct pit_matcher_co
                  .next = first,
                  .limit = first, /* the first event looks for room */
                  .folded = first,
+                 .lines = 1,
                  .make_room = make_room,
                  .context = matcher},
         .input = config->input,
@@ -236,8 +230,9 @@ int pit_matcher_create(struct pit_matcher **created, const struct pit_matcher_co
         .matchers = config->matchers,
         .output = config->output,
         .published = first,
+        .events_before = pit_market_event_digest(config->market).events_count,
         .room_want = slots / 2,
-        .room_min = slots / 8 ? slots / 8 : 1,
+        .room_min = slots / 8 > 2 ? slots / 8 : 2,
         .digests = config->digests,
         .relief = config->relief,
         .control = config->control,

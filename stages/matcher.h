@@ -29,7 +29,7 @@ struct pit_matcher_config {
     struct pit_market *market;    /* already holds what the journal held */
     struct pit_ring_reader input; /* added to the input ring for this matcher */
     struct pit_barrier barrier;   /* what must be reached before a command may be matched */
-    struct pit_ring *output;      /* of struct pit_event */
+    struct pit_ring *output;      /* of lines of struct pit_event: runs */
     struct pit_ring *digests;     /* of struct pit_digest_note */
     struct pit_relief relief;     /* run while the output ring is full */
     const struct pit_control *control;

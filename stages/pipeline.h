@@ -78,7 +78,7 @@ struct pit_pipeline_config {
     uint32_t groups_count;
 
     uint32_t input_slots;   /* rings: powers of two [65536] */
-    uint32_t output_slots;  /* of each matcher [65536] */
+    uint32_t output_slots;  /* of each matcher: lines of 64 bytes, one or two an event [65536] */
     uint32_t session_slots; /* [1024] */
     uint32_t event_slots;   /* of the market data's event ring [65536] */
     bool huge_pages;

@@ -158,7 +158,7 @@ static int make_rings(struct pit_pipeline *pipeline, struct pit_error *error)
     for (uint32_t k = 0; k < config->matchers; k++) {
         struct pit_pipeline_matcher *matcher = &pipeline->matchers[k];
         matcher->output =
-            pit_pipeline_ring(pipeline, matcher->agent, config->output_slots, sizeof(struct pit_event), 1, error);
+            pit_pipeline_ring(pipeline, matcher->agent, config->output_slots, PIT_EVENT_LINE_BYTES, 1, error);
         if (!matcher->output)
             return error->code;
         matcher->digests =

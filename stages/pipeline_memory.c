@@ -187,7 +187,7 @@ static size_t rings_bytes(const struct pit_pipeline_config *config)
         bytes += pit_ring_bytes(config->session_slots, sizeof(struct pit_session_note));
     if (config->market_data)
         bytes += (size_t)config->event_slots * PIT_BROADCAST_SLOT_BYTES;
-    return bytes + config->matchers * (pit_ring_bytes(config->output_slots, sizeof(struct pit_event)) +
+    return bytes + config->matchers * (pit_ring_bytes(config->output_slots, PIT_EVENT_LINE_BYTES) +
                                        pit_ring_bytes(PIT_DIGEST_SLOTS, sizeof(struct pit_digest_note)));
 }
 

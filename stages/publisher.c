@@ -250,14 +250,17 @@ static uint32_t take_batches(struct pit_publisher *publisher)
     uint32_t taken = 0;
     for (uint32_t i = 0; i < publisher->rings_count; i++) {
         struct source *source = &publisher->sources[i];
-        uint32_t n = pit_ring_poll(&source->reader, PIT_PUBLISHER_BATCH);
-        if (n == 0)
+        const uint32_t ready = pit_ring_poll_run(&source->reader, PIT_PUBLISHER_BATCH);
+        if (ready == 0)
             continue;
-        for (uint32_t k = 0; k < n; k++)
-            take(publisher, source, pit_ring_slot(source->reader.ring, source->reader.next + k));
-        pit_ring_release(&source->reader, n);
+        uint32_t done = 0;
+        for (; done < ready; taken++) {
+            const struct pit_event *event = pit_ring_slot(source->reader.ring, source->reader.next + done);
+            take(publisher, source, event);
+            done += pit_event_lines(event);
+        }
+        pit_ring_release_run(&source->reader, done);
         pit_word_store_release(&publisher->files.events->published, publisher->published);
-        taken += n;
     }
     if (taken > 0)
         count(&publisher->counters.events, taken);

@@ -48,7 +48,7 @@ struct pit_publisher_config {
     uint32_t symbols_max; /* 1 .. PIT_SYMBOLS_MAX; about 1.2 KB of shared memory each. A symbol id beyond is not
                              published, and counted */
     const struct pit_clock *clock; /* for the sign of life and the pace of images; utc_ns once, for the header */
-    struct pit_ring *const *rings; /* the matchers' output rings (slots: struct pit_event); create adds a reader to
+    struct pit_ring *const *rings; /* the matchers' output rings (of lines of struct pit_event); create adds a reader to
                                       each. Copied */
     uint32_t rings_count;          /* 1 .. PIT_PUBLISHER_RINGS_MAX */
     struct pit_reserve memory;     /* as of a market: called by load_symbol and when a DEFINED event comes,

@@ -100,6 +100,7 @@ static struct pit_event *emit(struct reference *reference, const struct pit_comm
     struct pit_event *event = &reference->event[reference->events++];
     memset(event, 0, sizeof *event);
     event->kind = kind;
+    event->sequence = command->sequence;
     event->time_ns = command->time_ns;
     event->symbol = command->symbol;
     event->request = command->request;

@@ -111,16 +111,14 @@ static inline void event_print(const char *which, const struct pit_event *event)
                 event->taker_account, event->number);
 }
 
-/* True when two events agree in every byte that counts: all but the ring's sequence, and line 1 only when wide. */
+/* True when two events agree in every byte that counts: line 1 only when wide. */
 static inline bool event_same(const struct pit_event *a, const struct pit_event *b)
 {
-    const size_t skip = offsetof(struct pit_event, time_ns);
-    const size_t bytes = a->flags & PIT_EVENT_WIDE ? sizeof *a : 64;
-    return memcmp((const char *)a + skip, (const char *)b + skip, bytes - skip) == 0;
+    return memcmp(a, b, pit_event_lines(a) * PIT_EVENT_LINE_BYTES) == 0;
 }
 
-/* The last command gave exactly these events. What follows from the command itself is filled in here: symbol, request,
- * time, command of the wide ones (but for DEFINED). */
+/* The last command gave exactly these events. What follows from the command itself is filled in here: sequence,
+ * symbol, request, time, command of the wide ones (but for DEFINED). */
 #define desk_expect(desk, ...)                                                                                         \
     desk_expect_events(desk, (struct pit_event[]){__VA_ARGS__},                                                        \
                        sizeof((struct pit_event[]){__VA_ARGS__}) / sizeof(struct pit_event), __LINE__)
@@ -130,6 +128,7 @@ static inline void desk_expect_events(struct desk *desk, struct pit_event *wante
     if (desk->events != count)
         fail_msg("line %d: %u events instead of %zu", line, desk->events, count);
     for (uint32_t i = 0; i < count; i++) {
+        wanted[i].sequence = desk->sequence;
         wanted[i].symbol = 7;
         wanted[i].request = (uint32_t)(5000 + desk->sequence);
         wanted[i].time_ns = 1000000 + desk->sequence;

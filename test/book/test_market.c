@@ -41,7 +41,7 @@ static void stall_make_room(struct pit_event_sink *sink)
     struct stall *stall = sink->context;
     pit_market_fold(stall->market, sink);
     assert_int_equal(sink->folded, sink->next);
-    memset(stall->slots, 0x5a, (sink->mask + 1) * sizeof stall->slots[0]);
+    memset(stall->slots, 0x5a, sizeof stall->slots);
     sink->limit = sink->next + sink->mask + 1;
     stall->rooms_made++;
 }
@@ -59,6 +59,15 @@ static struct stall *stall_open(uint32_t slots)
                                           .folded = 1,
                                           .make_room = stall_make_room,
                                           .context = stall};
+    return stall;
+}
+
+/* As stall_open, but the ring's slots are lines. */
+static struct stall *stall_open_lines(uint32_t slots)
+{
+    struct stall *stall = stall_open(slots);
+    assert_true(slots * sizeof stall->slots[0] < sizeof stall->slots); /* with the overhang */
+    stall->sink.lines = 1;
     return stall;
 }
 
@@ -197,8 +206,33 @@ static void digest_does_not_depend_on_the_ring(void **state)
     stall_run(small, seed, 10000, 0, 1);
     assert_true(small->rooms_made > large->rooms_made);
     assert_digest_equal(pit_market_full_digest(large->market), pit_market_full_digest(small->market));
+    for (uint32_t slots = 2; slots <= 512; slots *= 4) {
+        struct stall *lines = stall_open_lines(slots);
+        stall_run(lines, seed, 10000, 0, 1);
+        assert_true(lines->rooms_made > large->rooms_made);
+        assert_digest_equal(pit_market_full_digest(large->market), pit_market_full_digest(lines->market));
+        stall_close(lines);
+    }
     stall_close(large);
     stall_close(small);
+}
+
+/* An event of two lines that begins in the last slot goes on behind it, and the first slot is left out. */
+static void wide_event_is_not_torn_at_the_end_of_the_ring(void **state)
+{
+    (void)state;
+    struct stall *stall = stall_open_lines(4);
+    stall->sink.next = stall->sink.limit = stall->sink.folded = 3;
+    const struct pit_command command = define(1, 0);
+    pit_market_apply(stall->market, &command, &stall->sink);
+    assert_int_equal(stall->sink.next, 5);
+    const struct pit_event *event = pit_event_sink_at(&stall->sink, 3);
+    assert_ptr_equal(event, (const uint8_t *)stall->slots + 3 * PIT_EVENT_LINE_BYTES);
+    assert_int_equal(event->kind, PIT_EVENT_DEFINED);
+    assert_memory_equal(&event->definition, &command.definition, sizeof command.definition);
+    for (uint32_t i = 0; i < PIT_EVENT_LINE_BYTES; i++)
+        assert_int_equal(((const uint8_t *)stall->slots)[i], 0x5a);
+    stall_close(stall);
 }
 
 static void digest_notices_every_field_of_an_event_but_its_time(void **state)
@@ -444,6 +478,7 @@ int main(void)
         cmocka_unit_test(largest_book_starts_at_once),
         cmocka_unit_test(digest_does_not_depend_on_how_symbols_are_spread),
         cmocka_unit_test(digest_does_not_depend_on_the_ring),
+        cmocka_unit_test(wide_event_is_not_torn_at_the_end_of_the_ring),
         cmocka_unit_test(digest_notices_every_field_of_an_event_but_its_time),
         cmocka_unit_test(state_digest_is_of_what_rests_not_of_how_it_came),
         cmocka_unit_test(fixed_flow_gives_the_fixed_digest),

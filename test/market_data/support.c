@@ -31,16 +31,26 @@ static void *reserve(void *context, size_t bytes, size_t alignment)
     return rig->blocks[rig->blocks_count++] = zeroed(bytes, alignment);
 }
 
+/* Shows the events that are to be published. */
+static void watch(struct rig_matcher *matcher)
+{
+    const struct rig *rig = matcher->rig;
+    uint64_t slot = matcher->published;
+    while (rig->watch && slot < matcher->sink.next) {
+        const struct pit_event *event = pit_event_sink_at(&matcher->sink, slot);
+        rig->watch(rig->watch_context, event);
+        slot += pit_event_sink_step(&matcher->sink, event);
+    }
+}
+
 static void ring_publish(struct rig_matcher *matcher)
 {
     uint64_t ready = matcher->sink.next - matcher->published;
     if (ready == 0)
         return;
-    struct rig *rig = matcher->rig;
-    for (uint64_t i = 0; rig->watch && i < ready; i++)
-        rig->watch(rig->watch_context, &matcher->sink.slots[(matcher->published + i) & matcher->sink.mask]);
+    watch(matcher);
     assert_true(pit_ring_claim(matcher->ring, (uint32_t)ready) == matcher->published);
-    pit_ring_publish(matcher->ring, matcher->published, (uint32_t)ready);
+    pit_ring_publish_run(matcher->ring, matcher->published, (uint32_t)ready);
     matcher->published += ready;
 }
 
@@ -50,7 +60,7 @@ static void make_room(struct pit_event_sink *sink)
     pit_market_fold(matcher->market, sink);
     ring_publish(matcher);
     uint32_t room;
-    while ((room = pit_ring_room(matcher->ring, RING_SLOTS)) == 0)
+    while ((room = pit_ring_room(matcher->ring, RING_SLOTS)) < pit_event_sink_most(sink))
         matcher->rig->agent.do_work(matcher->rig->agent.state);
     sink->limit = sink->next + room;
 }
@@ -67,8 +77,8 @@ static struct rig *begin(uint32_t matchers)
         struct rig_matcher *matcher = &rig->matchers[i];
         matcher->rig = rig;
         matcher->market = pit_market_create(&(struct pit_reserve){reserve, rig});
-        matcher->ring_memory = zeroed(pit_ring_bytes(RING_SLOTS, sizeof(struct pit_event)), 128);
-        matcher->ring = pit_ring_create(matcher->ring_memory, RING_SLOTS, sizeof(struct pit_event), 1);
+        matcher->ring_memory = zeroed(pit_ring_bytes(RING_SLOTS, PIT_EVENT_LINE_BYTES), 128);
+        matcher->ring = pit_ring_create(matcher->ring_memory, RING_SLOTS, PIT_EVENT_LINE_BYTES, 1);
         matcher->published = 1;
         matcher->sink = (struct pit_event_sink){
             .slots = pit_ring_slot(matcher->ring, 0),
@@ -76,6 +86,7 @@ static struct rig *begin(uint32_t matchers)
             .next = 1,
             .limit = 1,
             .folded = 1,
+            .lines = 1,
             .make_room = make_room,
             .context = matcher,
         };
@@ -205,8 +216,7 @@ uint64_t rig_command(struct rig *rig, struct pit_command command)
     if (rig->publisher) {
         ring_publish(matcher);
     } else {
-        for (uint64_t i = matcher->published; rig->watch && i < matcher->sink.next; i++)
-            rig->watch(rig->watch_context, &matcher->sink.slots[i & matcher->sink.mask]);
+        watch(matcher);
         matcher->published = matcher->sink.next;
     }
     return command.sequence;

@@ -116,6 +116,39 @@ static void none_is_behind_a_reader_that_is_ahead(void **state)
     free(ring);
 }
 
+/* Entries of several slots: readers go by the ring's word, whatever stands in the slots. */
+static void runs_are_seen_by_the_rings_word_alone(void **state)
+{
+    (void)state;
+    struct pit_ring *ring = ring_make(4, 64, 1);
+    struct pit_ring_reader fast, slow;
+    assert_true(pit_ring_reader_add(ring, &fast));
+    assert_true(pit_ring_reader_add(ring, &slow));
+    assert_int_equal(pit_ring_claim(ring, 3), 1);
+    for (uint64_t slot = 1; slot <= 3; slot++)
+        *(uint64_t *)pit_ring_slot(ring, slot) = slot; /* as if each had been published */
+    assert_int_equal(pit_ring_poll_run(&fast, 4), 0);
+    pit_ring_publish_run(ring, 1, 3);
+    assert_int_equal(pit_ring_poll_run(&fast, 4), 3);
+    assert_int_equal(pit_ring_poll_run(&fast, 2), 2);
+    pit_ring_release_run(&fast, 3); /* more than the last poll gave: an entry that began in its last slot */
+    assert_int_equal(pit_ring_poll_run(&fast, 4), 0);
+    assert_true(pit_ring_claim(ring, 2) == PIT_SEQUENCE_NONE); /* the slow one */
+    assert_int_equal(pit_ring_poll_run(&slow, 4), 3);
+    pit_ring_release_run(&slow, 1);
+    assert_int_equal(pit_ring_claim(ring, 2), 4);
+    pit_ring_publish_run(ring, 4, 2);
+    assert_int_equal(pit_ring_poll_run(&slow, 4), 2); /* of what it saw before; the rest it sees then */
+    pit_ring_release_run(&slow, 2);
+    assert_int_equal(pit_ring_poll_run(&slow, 4), 2);
+    assert_int_equal(pit_ring_behind(ring, pit_ring_slowest(ring)), 2);
+    /* Behind the last slot there is room. */
+    uint8_t *last = pit_ring_slot(ring, 3);
+    memset(last, 0x77, 64 + PIT_RING_OVERHANG_BYTES);
+    assert_true(last + 64 + PIT_RING_OVERHANG_BYTES <= (uint8_t *)ring + pit_ring_bytes(4, 64));
+    free(ring);
+}
+
 static void claim_fails_until_the_slowest_reader_moves(void **state)
 {
     (void)state;
@@ -268,6 +301,7 @@ int main(void)
         cmocka_unit_test(ring_slots_are_whole_lines_and_wrap),
         cmocka_unit_test(reader_sees_nothing_before_publish),
         cmocka_unit_test(none_is_behind_a_reader_that_is_ahead),
+        cmocka_unit_test(runs_are_seen_by_the_rings_word_alone),
         cmocka_unit_test(claim_fails_until_the_slowest_reader_moves),
         cmocka_unit_test(ring_starts_at_any_sequence),
         cmocka_unit_test(ring_takes_so_many_readers_and_no_more),

@@ -124,6 +124,72 @@ static void *reader_main(void *argument)
     return NULL;
 }
 
+/* The two above with entries of one or two slots: which, is in the entry, whose first word is its own. */
+static void *run_writer_main(void *argument)
+{
+    struct member *member = argument;
+    struct pit_ring *ring = member->run->ring;
+    struct pit_wait wait;
+    pit_wait_init(&wait, PIT_WAIT_YIELD, NULL);
+    wait.spins = 4;
+    uint64_t slot = member->run->first, published = slot;
+    for (uint64_t done = 0; done < ENTRIES;) {
+        const uint32_t slots = 1 + done % 3 % 2;
+        if (pit_ring_room(ring, (uint32_t)(slot - published) + slots) < slot - published + slots) {
+            if (published != slot) {
+                member->wrong += pit_ring_claim(ring, (uint32_t)(slot - published)) != published;
+                pit_ring_publish_run(ring, published, (uint32_t)(slot - published));
+                published = slot;
+            }
+            pit_wait_idle(&wait);
+            continue;
+        }
+        pit_wait_reset(&wait);
+        uint64_t *words = pit_ring_slot(ring, slot);
+        words[0] = slots;
+        for (uint32_t i = 1; i < slots * 8; i++)
+            words[i] = word_of(done, i);
+        slot += slots;
+        done++;
+        if (rand_r(&member->seed) % 4 == 0 || done == ENTRIES) {
+            member->wrong += pit_ring_claim(ring, (uint32_t)(slot - published)) != published;
+            pit_ring_publish_run(ring, published, (uint32_t)(slot - published));
+            published = slot;
+        }
+    }
+    return NULL;
+}
+
+static void *run_reader_main(void *argument)
+{
+    struct member *member = argument;
+    struct pit_ring *ring = member->run->ring;
+    struct pit_wait wait;
+    pit_wait_init(&wait, PIT_WAIT_YIELD, NULL);
+    wait.spins = 4;
+    while (member->seen < ENTRIES) {
+        const uint32_t ready = pit_ring_poll_run(&member->reader, (uint32_t)rand_r(&member->seed) % 20 + 1);
+        if (ready == 0) {
+            pit_wait_idle(&wait);
+            continue;
+        }
+        pit_wait_reset(&wait);
+        dawdle(member);
+        uint32_t done = 0;
+        while (done < ready) {
+            const uint64_t *words = pit_ring_slot(ring, member->reader.next + done);
+            const uint32_t slots = 1 + member->seen % 3 % 2;
+            member->wrong += words[0] != slots;
+            for (uint32_t i = 1; i < slots * 8; i++)
+                member->wrong += words[i] != word_of(member->seen, i);
+            done += slots;
+            member->seen++;
+        }
+        pit_ring_release_run(&member->reader, done);
+    }
+    return NULL;
+}
+
 /* Reads only what both others have released, without looking at the slots' own sequences first. */
 static void *behind_main(void *argument)
 {
@@ -152,11 +218,11 @@ static void *behind_main(void *argument)
     return NULL;
 }
 
-static void run_make(struct run *run, uint32_t slots, uint64_t first, unsigned seed)
+static void run_make(struct run *run, uint32_t slots, uint32_t slot_bytes, uint64_t first, unsigned seed)
 {
-    void *memory = aligned_alloc(PIT_SEQUENCE_BYTES, pit_ring_bytes(slots, sizeof(struct entry)));
+    void *memory = aligned_alloc(PIT_SEQUENCE_BYTES, pit_ring_bytes(slots, slot_bytes));
     assert_non_null(memory);
-    *run = (struct run){.ring = pit_ring_create(memory, slots, sizeof(struct entry), first), .first = first};
+    *run = (struct run){.ring = pit_ring_create(memory, slots, slot_bytes, first), .first = first};
     run->seed = seed;
 }
 
@@ -168,14 +234,13 @@ static unsigned seed_of_this_run(void)
     return seed;
 }
 
-static void every_reader_gets_every_entry_whole_and_in_order(void **state)
+static void let_them_run(const uint32_t *shapes, uint32_t shapes_count, uint32_t slot_bytes, uint64_t slots_written,
+                         void *(*writer)(void *), void *(*reader)(void *))
 {
-    (void)state;
     unsigned seed = seed_of_this_run();
-    const uint32_t shapes[] = {4, 8, 256};
-    for (size_t shape = 0; shape < 3; shape++) {
+    for (size_t shape = 0; shape < shapes_count; shape++) {
         struct run run;
-        run_make(&run, shapes[shape], shape == 0 ? 1 : 12345 + shape, seed);
+        run_make(&run, shapes[shape], slot_bytes, shape == 0 ? 1 : 12345 + shape, seed);
         struct member members[READERS + 1];
         memset(members, 0, sizeof members);
         pthread_t threads[READERS + 1];
@@ -186,17 +251,30 @@ static void every_reader_gets_every_entry_whole_and_in_order(void **state)
                 assert_true(pit_ring_reader_add(run.ring, &members[i].reader));
         }
         for (uint32_t i = 0; i <= READERS; i++)
-            assert_int_equal(pthread_create(&threads[i], NULL, i < READERS ? reader_main : writer_main, &members[i]),
-                             0);
+            assert_int_equal(pthread_create(&threads[i], NULL, i < READERS ? reader : writer, &members[i]), 0);
         for (uint32_t i = 0; i <= READERS; i++) {
             pthread_join(threads[i], NULL);
             assert_int_equal(members[i].wrong, 0);
             if (i < READERS)
                 assert_int_equal(members[i].seen, ENTRIES);
         }
-        assert_int_equal(pit_ring_slowest(run.ring), run.first + ENTRIES - 1);
+        assert_int_equal(pit_ring_slowest(run.ring), run.first + slots_written - 1);
         free(run.ring);
     }
+}
+
+static void every_reader_gets_every_entry_whole_and_in_order(void **state)
+{
+    (void)state;
+    const uint32_t shapes[] = {4, 8, 256};
+    let_them_run(shapes, 3, sizeof(struct entry), ENTRIES, writer_main, reader_main);
+}
+
+static void every_reader_gets_entries_of_several_slots_whole_and_in_order(void **state)
+{
+    (void)state;
+    const uint32_t shapes[] = {4, 256};
+    let_them_run(shapes, 2, 64, ENTRIES + ENTRIES / 3, run_writer_main, run_reader_main);
 }
 
 static void reader_behind_a_barrier_sees_what_the_others_did_first(void **state)
@@ -204,7 +282,7 @@ static void reader_behind_a_barrier_sees_what_the_others_did_first(void **state)
     (void)state;
     unsigned seed = seed_of_this_run();
     struct run run;
-    run_make(&run, 16, 77, seed);
+    run_make(&run, 16, sizeof(struct entry), 77, seed);
     struct member members[4];
     memset(members, 0, sizeof members);
     for (uint32_t i = 0; i < 4; i++) {
@@ -238,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_reader_gets_every_entry_whole_and_in_order),
+        cmocka_unit_test(every_reader_gets_entries_of_several_slots_whole_and_in_order),
         cmocka_unit_test(reader_behind_a_barrier_sees_what_the_others_did_first),
     };
     return cmocka_run_group_tests_name("ring_threads", tests, NULL, NULL);

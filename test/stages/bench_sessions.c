@@ -47,6 +47,7 @@ static uint32_t match(struct bench *bench)
     for (uint32_t i = 0; i < ready; i++) {
         const struct pit_command *command = pit_ring_slot(bench->input, bench->commands.next + i);
         struct pit_event *event = pit_ring_slot(bench->output, first + i);
+        event->sequence = command->sequence;
         event->time_ns = command->time_ns;
         event->order_id = command->sequence;
         event->client_id = command->client_id;
@@ -60,7 +61,7 @@ static uint32_t match(struct bench *bench)
         event->reason = 0;
         event->flags = PIT_EVENT_RESTS | PIT_EVENT_LAST;
     }
-    pit_ring_publish(bench->output, first, ready);
+    pit_ring_publish_run(bench->output, first, ready);
     pit_ring_release(&bench->commands, ready);
     return ready;
 }
@@ -93,7 +94,7 @@ static void make_server(struct bench *bench)
     const char *address = bench->address;
     pit_sequence_store(&bench->control.phase, PIT_PHASE_RUN);
     bench->input = make_ring(SLOTS, sizeof(struct pit_command));
-    bench->output = make_ring(SLOTS, sizeof(struct pit_event));
+    bench->output = make_ring(SLOTS, PIT_EVENT_LINE_BYTES);
     bench->sessions = make_ring(1024, sizeof(struct pit_session_note));
     PIT_CHECK(pit_ring_reader_add(bench->input, &bench->commands));
     struct pit_egress_source source = {bench->output, bench->commands.cursor};

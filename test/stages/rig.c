@@ -109,7 +109,7 @@ int rig_try(struct rig **created, const struct rig_options *options, struct pit_
         make_ring(rig, 0, options->input_slots ? options->input_slots : 1024, sizeof(struct pit_command), first);
     rig->sessions =
         make_ring(rig, 1, options->session_slots ? options->session_slots : 64, sizeof(struct pit_session_note), 1);
-    rig->output = make_ring(rig, 2, 4096, sizeof(struct pit_event), 1);
+    rig->output = make_ring(rig, 2, 4096, PIT_EVENT_LINE_BYTES, 1);
     PIT_CHECK(pit_ring_reader_add(rig->input, &rig->commands));
     make_symbols(rig);
     struct pit_egress_source source = {.output = rig->output, .cursor = rig->commands.cursor};
@@ -193,11 +193,11 @@ void rig_phase(struct rig *rig, enum pit_phase phase)
 
 void rig_event(struct rig *rig, const struct pit_event *event)
 {
-    uint64_t sequence = pit_ring_claim(rig->output, 1);
-    PIT_CHECK(sequence != PIT_SEQUENCE_NONE);
-    struct pit_event *slot = pit_ring_slot(rig->output, sequence);
-    memcpy((uint8_t *)slot + 8, (const uint8_t *)event + 8, sizeof *event - 8);
-    pit_ring_publish(rig->output, sequence, 1);
+    const uint32_t lines = pit_event_lines(event);
+    const uint64_t slot = pit_ring_claim(rig->output, lines);
+    PIT_CHECK(slot != PIT_SEQUENCE_NONE);
+    memcpy(pit_ring_slot(rig->output, slot), event, lines * PIT_EVENT_LINE_BYTES);
+    pit_ring_publish_run(rig->output, slot, lines);
 }
 
 uint32_t rig_match(struct rig *rig, uint32_t max)
@@ -205,7 +205,8 @@ uint32_t rig_match(struct rig *rig, uint32_t max)
     uint32_t ready = pit_ring_poll(&rig->commands, max);
     for (uint32_t i = 0; i < ready; i++) {
         const struct pit_command *command = pit_ring_slot(rig->input, rig->commands.next);
-        struct pit_event event = {.time_ns = command->time_ns,
+        struct pit_event event = {.sequence = command->sequence,
+                                  .time_ns = command->time_ns,
                                   .order_id = command->order_id ? command->order_id : command->sequence,
                                   .client_id = command->client_id,
                                   .price = command->price,
@@ -215,8 +216,7 @@ uint32_t rig_match(struct rig *rig, uint32_t max)
                                   .request = command->request,
                                   .side = command->side,
                                   .kind = PIT_EVENT_ACCEPTED,
-                                  .flags = PIT_EVENT_LAST | PIT_EVENT_RESTS,
-                                  .command = command->sequence};
+                                  .flags = PIT_EVENT_LAST | PIT_EVENT_RESTS};
         if (command->kind == PIT_COMMAND_CANCEL) {
             event.kind = PIT_EVENT_CANCELLED;
             event.reason = PIT_REASON_REQUESTED;

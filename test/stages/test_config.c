@@ -186,8 +186,8 @@ static void config_tells_what_its_rings_take(void **state)
     (void)state;
     char text[PIT_PIPELINE_RINGS_BYTES];
     struct loaded loaded = load("rings: {input: 65536, output: 131072, sessions: 1024, market_data: 65536}\n");
-    /* 8 MiB of commands, 16 MiB of events, 1 MiB of notes, 4 MiB of market data, and less than one of the rest */
-    assert_string_equal(pit_pipeline_describe_rings(&loaded.config.pipeline, text), "29 MiB");
+    /* 8 MiB of commands, 8 MiB of events, 1 MiB of notes, 4 MiB of market data, and less than one of the rest */
+    assert_string_equal(pit_pipeline_describe_rings(&loaded.config.pipeline, text), "21 MiB");
     loaded.config.pipeline.input_slots = loaded.config.pipeline.output_slots = PIT_RING_SLOTS_MAX;
     loaded.config.pipeline.matchers = 100000; /* more than any machine has */
     assert_non_null(strstr(pit_pipeline_describe_rings(&loaded.config.pipeline, text), "make them smaller"));

@@ -6,7 +6,8 @@
 
 static struct pit_event event_of(enum pit_event_kind kind, uint32_t account)
 {
-    return (struct pit_event){.time_ns = RIG_UTC_NS,
+    return (struct pit_event){.sequence = 50,
+                              .time_ns = RIG_UTC_NS,
                               .order_id = 50,
                               .client_id = 60,
                               .price = 70,
@@ -22,7 +23,7 @@ static struct pit_event trade_of(uint32_t maker, uint32_t taker, uint8_t flags)
 {
     struct pit_event event = event_of(PIT_EVENT_TRADE, maker);
     event.flags = PIT_EVENT_WIDE | flags;
-    event.command = 51;
+    event.sequence = 51;
     event.leaves = 3;
     event.taker_order_id = 51;
     event.taker_client_id = 61;
@@ -95,30 +96,30 @@ static void egress_reports_every_kind_to_the_requester(void **state)
     rig_event(rig, &event);
     event = event_of(PIT_EVENT_REPLACED, 1);
     event.flags = PIT_EVENT_WIDE | PIT_EVENT_KEPT | PIT_EVENT_RESTS | PIT_EVENT_LAST;
-    event.command = 52;
+    event.sequence = 52;
     event.price_old = 71;
     event.quantity_old = 81;
     rig_event(rig, &event);
     event = event_of(PIT_EVENT_REDUCED, 1);
     event.flags = PIT_EVENT_WIDE | PIT_EVENT_LAST;
-    event.command = 53;
+    event.sequence = 53;
     event.quantity_old = 82;
     rig_event(rig, &event);
     event = event_of(PIT_EVENT_CANCELLED, 1);
     event.reason = PIT_REASON_IOC_REMAINDER;
     event.flags = PIT_EVENT_LAST;
-    event.command = 54;
+    event.sequence = 54;
     rig_event(rig, &event);
     event = event_of(PIT_EVENT_REJECTED, 1);
     event.reason = PIT_REASON_WOULD_TRADE;
     event.side = PIT_COMMAND_REPLACE;
     event.flags = PIT_EVENT_LAST;
-    event.command = 55;
+    event.sequence = 55;
     rig_event(rig, &event);
     event = event_of(PIT_EVENT_STATE, 1);
     event.quantity = PIT_STATE_HALTED;
     event.flags = PIT_EVENT_LAST;
-    event.command = 56;
+    event.sequence = 56;
     rig_event(rig, &event);
     rig_settle(rig);
     struct pit_message report = rig_expect(rig, client, PIT_MESSAGE_ACCEPTED);
@@ -340,7 +341,7 @@ static void egress_waits_for_every_matcher_before_it_ends_a_session(void **state
     void *memory[3];
     struct pit_ring *rings[3];
     for (uint32_t i = 0; i < 3; i++) {
-        uint32_t slot_bytes = i == 2 ? sizeof(struct pit_session_note) : sizeof(struct pit_event);
+        uint32_t slot_bytes = i == 2 ? sizeof(struct pit_session_note) : PIT_EVENT_LINE_BYTES;
         memory[i] = aligned_alloc(PIT_SEQUENCE_BYTES, pit_ring_bytes(1024, slot_bytes));
         rings[i] = pit_ring_create(memory[i], 1024, slot_bytes, 1);
     }
@@ -377,13 +378,12 @@ static void egress_waits_for_every_matcher_before_it_ends_a_session(void **state
     assert_int_equal(board->ended, 0);
     /* The second matcher publishes more than one turn takes, then moves its cursor. */
     for (uint32_t i = 0; i < 1000; i++) {
-        uint64_t sequence = pit_ring_claim(rings[1], 1);
-        struct pit_event *slot = pit_ring_slot(rings[1], sequence);
+        uint64_t slot = pit_ring_claim(rings[1], 1);
         struct pit_event event = event_of(PIT_EVENT_ACCEPTED, 1);
         event.quantity = i + 1;
         event.flags = PIT_EVENT_LAST;
-        memcpy((uint8_t *)slot + 8, (uint8_t *)&event + 8, sizeof event - 8);
-        pit_ring_publish(rings[1], sequence, 1);
+        memcpy(pit_ring_slot(rings[1], slot), &event, PIT_EVENT_LINE_BYTES);
+        pit_ring_publish_run(rings[1], slot, 1);
     }
     pit_sequence_store(&cursors[1], 10);
     for (uint32_t i = 0; i < 10; i++)

@@ -157,16 +157,16 @@ static __attribute__((noinline)) void requeue(const struct pit_command *replace)
     pit_book_apply(engine.book, &again, engine.sink);
 }
 
-static inline bool last_event_kept_its_place(void)
+static inline bool kept_its_place(const struct pit_event *answer)
 {
-    const struct pit_event *last = &engine.sink->slots[(engine.sink->next - 1) & engine.sink->mask];
-    return last->kind == PIT_EVENT_REPLACED && last->flags & PIT_EVENT_KEPT;
+    return answer->kind == PIT_EVENT_REPLACED && answer->flags & PIT_EVENT_KEPT;
 }
 
 static inline void carry_out(const struct pit_command *command)
 {
+    const struct pit_event *answer = pit_event_sink_at(engine.sink, engine.sink->next);
     pit_book_apply(engine.book, command, engine.sink);
-    if (command->kind == PIT_COMMAND_REPLACE && __builtin_expect(last_event_kept_its_place(), 0))
+    if (command->kind == PIT_COMMAND_REPLACE && __builtin_expect(kept_its_place(answer), 0))
         requeue(command);
 }
 

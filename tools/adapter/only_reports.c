@@ -27,6 +27,7 @@ PIT_EXPORT void engine_shutdown(void)
 static inline void report(enum pit_event_kind kind, uint64_t id, uint64_t number, int64_t price, uint64_t quantity)
 {
     struct pit_event *event = pit_event_sink_claim(sink);
+    event->sequence = number;
     event->time_ns = number;
     event->order_id = id;
     event->client_id = id;

@@ -1,6 +1,6 @@
 /* tools/adapter/outlet_ring.c - events go through an output ring; whoever takes them out makes reports of them.
  *
- *   book ──▶ sink ──▶ struct pit_ring of struct pit_event ──▶ drain ──▶ reports
+ *   book ──▶ sink ──▶ struct pit_ring of the lines of struct pit_event ──▶ drain ──▶ reports
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,15 +12,14 @@
 #include "tools/adapter/outlet.h"
 #include "tools/adapter/report.h"
 
-/* How many events the writer gathers before the other side sees them. They are still in the nearest cache when their
- * sequences are stored. */
+/* How many lines of events the writer gathers before the other side sees them. */
 #define BATCH 64u
 
 struct pit_outlet {
     /* The writer's. */
     _Alignas(PIT_SEQUENCE_BYTES) struct pit_event_sink sink;
     struct pit_ring *ring;
-    uint64_t published; /* events before this one are visible to the reader */
+    uint64_t published; /* slots before this one are visible to the reader */
     uint32_t room_min;  /* how much must be free before a full ring is written to again */
     /* The other thread's. */
     _Alignas(PIT_SEQUENCE_BYTES) struct pit_ring_reader reader;
@@ -53,7 +52,7 @@ static uint32_t slots_for(uint32_t reports_min)
 
 static bool lay_out(struct pit_outlet *outlet, uint32_t slots)
 {
-    const size_t bytes = pit_ring_bytes(slots, sizeof(struct pit_event));
+    const size_t bytes = pit_ring_bytes(slots, PIT_EVENT_LINE_BYTES);
     const struct pit_arena_options options = {
         .name = "reports", .node = PIT_ARENA_NODE_ANY, .huge = true, .prefault_bytes_max = SIZE_MAX};
     struct pit_error error = {0};
@@ -62,7 +61,7 @@ static bool lay_out(struct pit_outlet *outlet, uint32_t slots)
         return false;
     }
     void *memory = pit_arena_take(outlet->arena, bytes, PIT_SEQUENCE_BYTES);
-    outlet->ring = memory ? pit_ring_create(memory, slots, sizeof(struct pit_event), 1) : NULL;
+    outlet->ring = memory ? pit_ring_create(memory, slots, PIT_EVENT_LINE_BYTES, 1) : NULL;
     if (!outlet->ring) {
         fprintf(stderr, "pitline adapter: no memory for a ring of %u events\n", slots);
         pit_arena_destroy(outlet->arena);
@@ -86,6 +85,7 @@ static void *create(uint32_t reports_min)
                                            .mask = slots - 1,
                                            .next = 1,
                                            .limit = 1, /* the first event looks for room */
+                                           .lines = 1,
                                            .make_room = make_room,
                                            .context = outlet};
     outlet->published = 1;
@@ -113,12 +113,16 @@ static uint32_t drain(void *handle, struct pit_bench_report *reports, uint32_t m
     struct pit_ring_reader *reader = &outlet->reader;
     uint32_t made = 0;
     while (made == 0) {
-        const uint32_t events = pit_ring_poll(reader, max);
-        if (events == 0)
+        const uint32_t ready = pit_ring_poll_run(reader, max);
+        if (ready == 0)
             break;
-        for (uint32_t i = 0; i < events; i++)
-            made += pit_bench_report(pit_ring_slot(reader->ring, reader->next + i), &reports[made], &outlet->refused);
-        pit_ring_release(reader, events);
+        uint32_t done = 0;
+        while (done < ready) {
+            const struct pit_event *event = pit_ring_slot(reader->ring, reader->next + done);
+            made += pit_bench_report(event, &reports[made], &outlet->refused);
+            done += pit_event_lines(event);
+        }
+        pit_ring_release_run(reader, done);
     }
     return made;
 }
@@ -158,6 +162,6 @@ void pit_outlet_publish(struct pit_outlet *outlet)
         return;
     const uint64_t first = pit_ring_claim(outlet->ring, (uint32_t)ready);
     PIT_CHECK(first == outlet->published); /* room was seen before the slots were written */
-    pit_ring_publish(outlet->ring, first, (uint32_t)ready);
+    pit_ring_publish_run(outlet->ring, first, (uint32_t)ready);
     outlet->published += ready;
 }
