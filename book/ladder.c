@@ -178,10 +178,15 @@ int64_t pit_ladder_below(const struct pit_ladder *ladder, int64_t rank)
     const uint64_t at = (uint64_t)rank & ladder->mask;
     uint64_t word = at >> 6, found = ladder->in_use[word] & ((UINT64_C(1) << (at & 63)) - 1);
     if (!found) {
-        const uint64_t words = ladder->words[word >> 6] & ((UINT64_C(1) << (word & 63)) - 1);
-        if (!words)
-            return below_anywhere(ladder, rank);
-        word = (word & ~UINT64_C(63)) | highest(words);
+        uint64_t block = word >> 6, words = ladder->words[block] & ((UINT64_C(1) << (word & 63)) - 1);
+        if (!words) {
+            const uint64_t blocks = ladder->blocks & ((UINT64_C(1) << block) - 1);
+            if (!blocks)
+                return below_anywhere(ladder, rank);
+            block = highest(blocks);
+            words = ladder->words[block];
+        }
+        word = block << 6 | highest(words);
         found = ladder->in_use[word];
     }
     const int64_t next = rank - (int64_t)(at - (word << 6 | highest(found)));

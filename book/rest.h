@@ -30,7 +30,7 @@ static inline void leave_queue(struct pit_book *book, uint32_t slot)
     *level = (struct pit_level){0};
     pit_ladder_drop(ladder, rank);
     if (rank == book->best[side])
-        book->best[side] = pit_ladder_below(ladder, rank);
+        book->best[side] = ladder->count ? pit_ladder_below(ladder, rank) : PIT_RANK_NONE;
 }
 
 /* Enters an order into a table: one in many, a newcomer no more. */

@@ -1,5 +1,6 @@
 /* tools/adapter/only_reports.c - an engine that answers every message with one report and matches nothing: what
- * carrying the reports costs by itself. It takes batches, as the engine beside it does.
+ * carrying the reports costs by itself. It takes batches, and its events have as many lines, as those of the engine
+ * beside it.
  *
  * Its reports are of the right kind and number, and wrong: the benchmark says so.
  */
@@ -24,33 +25,37 @@ PIT_EXPORT void engine_shutdown(void)
     pit_outlet_close(outlet);
 }
 
-static inline void report(enum pit_event_kind kind, uint64_t id, uint64_t number, int64_t price, uint64_t quantity)
+static inline void report(struct pit_event *event, enum pit_event_kind kind, uint8_t flags, uint64_t id,
+                          uint64_t number, int64_t price, uint64_t quantity)
 {
-    struct pit_event *event = pit_event_sink_claim(sink);
     event->sequence = number;
     event->time_ns = number;
     event->order_id = id;
     event->client_id = id;
     event->price = price;
     event->quantity = quantity;
-    const uint64_t words[2] = {PIT_BENCH_ACCOUNT, (uint64_t)kind << 32 | (uint64_t)PIT_EVENT_LAST << 56};
+    const uint64_t words[2] = {PIT_BENCH_ACCOUNT, (uint64_t)kind << 32 | (uint64_t)flags << 56};
     memcpy(&event->account, &words[0], sizeof words[0]);
     memcpy(&event->request, &words[1], sizeof words[1]);
 }
 
 PIT_EXPORT void engine_on_new_order(const struct pit_bench_new *order)
 {
-    report(PIT_EVENT_ACCEPTED, order->id, order->number, order->price, order->quantity);
+    report(pit_event_sink_claim(sink), PIT_EVENT_ACCEPTED, PIT_EVENT_LAST, order->id, order->number, order->price,
+           order->quantity);
 }
 
 PIT_EXPORT void engine_on_cancel(const struct pit_bench_cancel *cancel)
 {
-    report(PIT_EVENT_CANCELLED, cancel->id, cancel->number, 0, 0);
+    report(pit_event_sink_claim(sink), PIT_EVENT_CANCELLED, PIT_EVENT_LAST, cancel->id, cancel->number, 0, 0);
 }
 
 PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
 {
-    report(PIT_EVENT_REPLACED, modify->id, modify->number, modify->price, modify->quantity);
+    struct pit_event *event = pit_event_sink_claim_wide(sink);
+    report(event, PIT_EVENT_REPLACED, PIT_EVENT_LAST | PIT_EVENT_WIDE, modify->id, modify->number, modify->price,
+           modify->quantity);
+    memset(&event->command, 0, PIT_EVENT_LINE_BYTES);
 }
 
 PIT_EXPORT void engine_on_batch(const struct pit_bench_message *messages, uint32_t count)
