@@ -74,6 +74,7 @@ static void keep_options(struct pit_peers *peers, const struct pit_peers_options
     for (uint32_t node = 1; node <= options->nodes; node++) {
         strcpy(peers->addresses[node], options->addresses[node]); /* fits: check_options */
         peers->options.addresses[node] = peers->addresses[node];
+        pit_network_address_host(peers->addresses[node], peers->hosts[node], sizeof peers->hosts[node]);
     }
     for (uint32_t node = 0; node <= PIT_CONSENSUS_NODES_MAX; node++)
         peers->out[node].handle = peers->in[node].handle = -1;
@@ -159,6 +160,8 @@ static void look(struct pit_peers *peers)
     peers->others_ready = all;
     for (uint32_t node = 1; node <= peers->options.nodes; node++)
         peers->in[node].ready = peers->out[node].ready = all;
+    for (uint32_t n = 0; n < PIT_PEERS_STRANGERS_MAX; n++)
+        peers->strangers[n].ready = all;
     for (int i = 0; i < count && !all; i++) {
         bool found = false;
         for (uint32_t node = 1; node <= peers->options.nodes; node++) {
@@ -166,6 +169,10 @@ static void look(struct pit_peers *peers)
             peers->in[node].ready |= in;
             peers->out[node].ready |= out;
             found |= in || out;
+        }
+        for (uint32_t n = 0; n < PIT_PEERS_STRANGERS_MAX && !found; n++) {
+            found = peers->strangers[n].handle == ready[i].handle;
+            peers->strangers[n].ready |= found;
         }
         peers->others_ready |= !found;
     }
@@ -188,8 +195,8 @@ uint32_t pit_peers_work(struct pit_peers *peers)
 void pit_peers_park(struct pit_peers *peers, uint64_t timeout_ns)
 {
     const struct pit_network *network = peers->options.network;
-    struct pit_network_ready ready[PIT_PEERS_STRANGERS_MAX];
-    network->poll(network->context, peers->poller, ready, (int)PIT_PEERS_STRANGERS_MAX, timeout_ns);
+    struct pit_network_ready ready[READY_MAX];
+    network->poll(network->context, peers->poller, ready, READY_MAX, timeout_ns);
 }
 
 int pit_peers_watch(struct pit_peers *peers, int handle)

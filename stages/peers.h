@@ -11,6 +11,10 @@
  * are none of this cost a counter and the connection they came on. What follows the proofs is checked for damage and
  * not encrypted or signed: the network between the nodes is to be a private one.
  *
+ * Strangers have places by host: whoever comes often takes its own again. Of two the one goes that has not said HELLO
+ * as a node does, or the older. So a flood of connections keeps a node out only if it comes from that node's host, and
+ * knows the cluster's id.
+ *
  * Operators (stages/operator.h) connect like nodes and prove the same key, as number 0. They ask, are answered on the
  * same connection, and can say nothing that counts as a node's word. What they may take up is bounded on its own.
  */
@@ -21,7 +25,9 @@
 #include "stages/peer_frame.h"
 #include "wire/network.h"
 
-#define PIT_PEERS_STRANGERS_MAX 16u /* connections without a proof; one more, and the oldest goes */
+#define PIT_PEERS_STRANGERS_HOST 16u /* connections without a proof from one host; one more, and one of them goes */
+/* In all, for more hosts than there can be other nodes: where all are taken, one goes whose host is no node's. */
+#define PIT_PEERS_STRANGERS_MAX (PIT_PEERS_STRANGERS_HOST * PIT_CONSENSUS_NODES_MAX)
 #define PIT_PEERS_KEY_BYTES_MAX 1024u
 #define PIT_PEERS_ADDRESS_BYTES 128u
 #define PIT_PEERS_OPERATORS_MAX 8u /* at a time; one more, and who has been silent longest goes */

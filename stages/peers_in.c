@@ -14,36 +14,44 @@ static void send_away(struct pit_peers *peers, struct pit_peers_stranger *strang
     peers->counters.strangers++;
 }
 
-/* A place for one more: a free one, or that of the stranger who has been here longest. */
-static struct pit_peers_stranger *make_place(struct pit_peers *peers)
+/* Which of two goes first: one that has not said HELLO as a node does, or the older. */
+static bool goes_before(const struct pit_peers_stranger *one, const struct pit_peers_stranger *other)
 {
-    struct pit_peers_stranger *oldest = &peers->strangers[0];
-    for (uint32_t i = 0; i < PIT_PEERS_STRANGERS_MAX; i++) {
-        struct pit_peers_stranger *stranger = &peers->strangers[i];
-        if (stranger->handle < 0)
-            return stranger;
-        if (stranger->since_ns < oldest->since_ns)
-            oldest = stranger;
-    }
-    send_away(peers, oldest);
-    return oldest;
+    if (!other || one->challenged != other->challenged)
+        return !other || other->challenged;
+    return one->since_ns < other->since_ns;
 }
 
-uint32_t pit_peers_in_accept(struct pit_peers *peers)
+static bool of_node(const struct pit_peers *peers, const char *host)
 {
-    const struct pit_network *network = peers->options.network;
-    uint32_t done = 0;
-    for (; done < PIT_PEERS_STRANGERS_MAX; done++) {
-        char text[PIT_PEERS_ADDRESS_BYTES];
-        int handle = network->accept(network->context, peers->listener, text, sizeof text);
-        if (handle < 0)
-            break;
-        struct pit_peers_stranger *stranger = make_place(peers);
-        *stranger = (struct pit_peers_stranger){.handle = handle, .since_ns = pit_peers_now_ns(peers)};
-        if (network->poller_add(network->context, peers->poller, handle) < 0)
-            send_away(peers, stranger);
+    bool any = false;
+    for (uint32_t node = 1; node <= peers->options.nodes && !any; node++)
+        any = node != peers->options.node && strcmp(peers->hosts[node], host) == 0;
+    return any;
+}
+
+/* A place for one more from a host: of its own when it has as many as a host may have; a free one; or one of a host
+ * that is no node's. (There is one: all the others' hosts cannot have every place.) */
+static struct pit_peers_stranger *make_place(struct pit_peers *peers, const char *host)
+{
+    struct pit_peers_stranger *unused = NULL, *own = NULL, *nobodys = NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < PIT_PEERS_STRANGERS_MAX; i++) {
+        struct pit_peers_stranger *stranger = &peers->strangers[i];
+        if (stranger->handle < 0) {
+            unused = stranger;
+        } else if (strcmp(stranger->host, host) == 0) {
+            count++;
+            own = goes_before(stranger, own) ? stranger : own;
+        } else if (!of_node(peers, stranger->host)) {
+            nobodys = goes_before(stranger, nobodys) ? stranger : nobodys;
+        }
     }
-    return done;
+    struct pit_peers_stranger *place = count == PIT_PEERS_STRANGERS_HOST ? own : unused ? unused : nobodys;
+    PIT_CHECK(place);
+    if (place->handle >= 0)
+        send_away(peers, place);
+    return place;
 }
 
 /* A node that may be here, or an operator where those are heard. */
@@ -127,6 +135,28 @@ static uint32_t hear_stranger(struct pit_peers *peers, struct pit_peers_stranger
     return 1;
 }
 
+/* What has come with it is heard at once: a node's HELLO, before others take its place. */
+uint32_t pit_peers_in_accept(struct pit_peers *peers)
+{
+    const struct pit_network *network = peers->options.network;
+    uint32_t done = 0;
+    for (; done < PIT_PEERS_STRANGERS_HOST; done++) {
+        char text[PIT_PEERS_ADDRESS_BYTES], host[PIT_PEERS_ADDRESS_BYTES];
+        int handle = network->accept(network->context, peers->listener, text, sizeof text);
+        if (handle < 0)
+            break;
+        pit_network_address_host(text, host, sizeof host);
+        struct pit_peers_stranger *stranger = make_place(peers, host);
+        *stranger = (struct pit_peers_stranger){.handle = handle, .since_ns = pit_peers_now_ns(peers)};
+        memcpy(stranger->host, host, sizeof host);
+        if (network->poller_add(network->context, peers->poller, handle) < 0)
+            send_away(peers, stranger);
+        else
+            hear_stranger(peers, stranger);
+    }
+    return done;
+}
+
 /* Nodes. */
 
 /* Hands out the frames that are whole. False: it is none. */
@@ -184,7 +214,7 @@ uint32_t pit_peers_in_work(struct pit_peers *peers)
 {
     uint32_t done = 0;
     for (uint32_t i = 0; i < PIT_PEERS_STRANGERS_MAX; i++) {
-        if (peers->others_ready && peers->strangers[i].handle >= 0)
+        if (peers->strangers[i].ready && peers->strangers[i].handle >= 0)
             done += hear_stranger(peers, &peers->strangers[i]);
     }
     for (uint32_t node = 1; node <= peers->options.nodes; node++) {

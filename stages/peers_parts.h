@@ -32,6 +32,8 @@ struct pit_peers_in {
 
 struct pit_peers_stranger {
     int handle; /* -1: free */
+    bool ready; /* it may have something, in this turn */
+    char host[PIT_PEERS_ADDRESS_BYTES];
     uint64_t since_ns;
     struct pit_peer_challenge challenge; /* sent; its proof is ours */
     bool challenged;
@@ -54,8 +56,9 @@ struct pit_peers {
     struct pit_peers_options options;
     uint8_t key[PIT_PEERS_KEY_BYTES_MAX];
     char addresses[PIT_CONSENSUS_NODES_MAX + 1][PIT_PEERS_ADDRESS_BYTES];
+    char hosts[PIT_CONSENSUS_NODES_MAX + 1][PIT_PEERS_ADDRESS_BYTES]; /* of these */
     int listener, poller;
-    bool others_ready; /* in this turn: the listener, strangers, operators */
+    bool others_ready; /* in this turn: the listener, operators */
     uint64_t looked_ns;
     uint64_t term;
     struct pit_peers_out out[PIT_CONSENSUS_NODES_MAX + 1];

@@ -15,7 +15,7 @@
 #define ARGUMENTS_MAX 64u
 #define WATCH_NS 100000000u
 #define PROGRESS_NS 1000000000u
-#define FILES_OWN 128u /* files that a pipeline has open besides its sessions, with some to spare */
+#define FILES_OWN 192u /* files that a pipeline has open besides its sessions, with some to spare */
 #define DEMO_SECONDS 10u
 #define DEMO_SECONDS_MAX 86400u
 

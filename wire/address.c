@@ -118,6 +118,20 @@ void pit_address_format(const struct pit_address *address, char *text, size_t by
     }
 }
 
+void pit_network_address_host(const char *address, char *host, size_t host_bytes)
+{
+    struct pit_address parsed;
+    if (pit_address_parse(&parsed, address, NULL) != 0 || pit_address_port(&parsed) < 0) {
+        snprintf(host, host_bytes, "%s", address);
+        return;
+    }
+    if (parsed.any.sa_family == AF_INET)
+        parsed.v4.sin_port = 0;
+    else
+        parsed.v6.sin6_port = 0;
+    pit_address_format(&parsed, host, host_bytes);
+}
+
 int pit_network_address_local(const char *address, bool *local, struct pit_error *error)
 {
     struct pit_address parsed;

@@ -54,4 +54,8 @@ int pit_network_machine_bound(int handle, char *address, size_t bytes);
  * wrong with a bad one (then *local is untouched). */
 int pit_network_address_local(const char *address, bool *local, struct pit_error *error);
 
+/* An address, or what accept says of a connection, without its port: equal for all of one host. Of what is no TCP
+ * address the text as it is. */
+void pit_network_address_host(const char *address, char *host, size_t host_bytes);
+
 #endif

@@ -121,6 +121,7 @@ static void *run_node(void *argument)
     while (!pit_word_load_acquire(&leave))
         if (pit_peers_work(peers) == 0)
             pit_peers_park(peers, 1000000);
+    pit_peers_work(peers); /* who hung up in the midst of its last turn */
     return argument;
 }
 

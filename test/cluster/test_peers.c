@@ -1,8 +1,10 @@
 /* test/cluster/test_peers.c - the links between nodes, over real sockets: messages get through to those who have the
  * key, and whatever else comes costs a counter. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "test/journal/fixture.h"
@@ -421,7 +423,7 @@ static void strangers_who_wait_make_room_for_others(void **state)
         crowd[i] = raw_connect(2);
         turn();
     }
-    UNTIL(pit_peers_counters(seats[1].peers).strangers == 40 - PIT_PEERS_STRANGERS_MAX);
+    UNTIL(pit_peers_counters(seats[1].peers).strangers == 40 - PIT_PEERS_STRANGERS_HOST);
     struct raw raw = raw_connect(3);
     raw_write(&raw, &raw.hello, sizeof raw.hello);
     assert_true(raw_learn(&raw));
@@ -432,6 +434,75 @@ static void strangers_who_wait_make_room_for_others(void **state)
     for (size_t i = 0; i < 40; i++)
         raw_hang_up(&crowd[i]);
     raw_hang_up(&raw);
+}
+
+/* From the node's own host, but they do not know the cluster. */
+static void who_has_said_hello_stays_before_those_who_have_not(void **state)
+{
+    (void)state;
+    sit_alone(60000);
+    struct raw crowd[100], raw = raw_connect(2);
+    raw_write(&raw, &raw.hello, sizeof raw.hello);
+    assert_true(raw_learn(&raw));
+    for (size_t i = 0; i < 100; i++) {
+        crowd[i] = raw_connect(3);
+        turn();
+    }
+    UNTIL(pit_peers_counters(seats[1].peers).strangers > 50);
+    raw_write(&raw, raw.proof, sizeof raw.proof);
+    UNTIL(pit_peers_counters(seats[1].peers).accepted == 1);
+    for (size_t i = 0; i < 100; i++)
+        raw_hang_up(&crowd[i]);
+    raw_hang_up(&raw);
+}
+
+/* From 127.0.0.host to node 1. */
+static struct raw connect_from(uint32_t host, uint32_t as)
+{
+    struct raw raw = {.hello = {.magic = PIT_PEER_HELLO_MAGIC, .version = PIT_PEER_VERSION, .from = as, .to = 1}};
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = {htonl(0x7f000000u + host)}}, to;
+    socklen_t bytes = sizeof to;
+    memcpy(raw.hello.cluster, options(1).cluster, sizeof raw.hello.cluster);
+    random_bytes(NULL, raw.hello.nonce, sizeof raw.hello.nonce);
+    raw.handle = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_true(raw.handle >= 0);
+    assert_int_equal(getsockname(pit_peers_listener(seats[1].peers), (struct sockaddr *)&to, &bytes), 0);
+    assert_int_equal(bind(raw.handle, (struct sockaddr *)&from, sizeof from), 0);
+    assert_true(connect(raw.handle, (struct sockaddr *)&to, sizeof to) == 0 || errno == EINPROGRESS);
+    return raw;
+}
+
+/* Strangers of many hosts, who know the cluster's id and each say a right HELLO, take places between a node's HELLO and
+ * its proof, and before it comes at all. */
+static void strangers_of_other_hosts_keep_no_node_out(void **state)
+{
+    (void)state;
+    struct raw crowd[4 * PIT_PEERS_STRANGERS_MAX];
+    const uint32_t count = sizeof crowd / sizeof *crowd;
+    struct pit_peers_options how = options(1);
+    how.reconnect_ms = 3600000; /* nobody else is there */
+    how.addresses[1] = "tcp:127.0.0.1:0";
+    how.addresses[2] = "tcp:127.0.0.2:9";
+    how.addresses[3] = "tcp:127.0.0.3:9";
+    sit(1, &how);
+    for (uint32_t node = 2; node <= NODES; node++) {
+        struct raw raw = {.handle = -1};
+        for (uint32_t i = 0; i < count; i++) {
+            if (i == count / 2)
+                raw = connect_from(node, node);
+            if (i == count / 2)
+                raw_write(&raw, &raw.hello, sizeof raw.hello);
+            crowd[i] = connect_from(10 + i % 40, node);
+            raw_write(&crowd[i], &crowd[i].hello, sizeof crowd[i].hello);
+        }
+        assert_true(raw_learn(&raw));
+        raw_write(&raw, raw.proof, sizeof raw.proof);
+        UNTIL(pit_peers_counters(seats[1].peers).accepted == node - 1);
+        for (uint32_t i = 0; i < count; i++)
+            raw_hang_up(&crowd[i]);
+        UNTIL(pit_peers_counters(seats[1].peers).strangers == (node - 1) * count);
+        raw_hang_up(&raw);
+    }
 }
 
 static void a_node_that_takes_nothing_is_given_up(void **state)
@@ -482,6 +553,8 @@ int main(void)
         EACH(hostile_bytes_cost_a_counter),
         EACH(a_node_speaks_for_itself_alone),
         EACH(strangers_who_wait_make_room_for_others),
+        EACH(who_has_said_hello_stays_before_those_who_have_not),
+        EACH(strangers_of_other_hosts_keep_no_node_out),
         EACH(a_node_that_takes_nothing_is_given_up),
         EACH(options_that_cannot_work_are_refused),
     };
