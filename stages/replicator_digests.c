@@ -168,10 +168,10 @@ void pit_replicator_hear_digest(struct pit_replicator *replicator, uint32_t from
     if (bytes != sizeof digest)
         return;
     memcpy(&digest, body, sizeof digest);
-    struct pit_node_digest *known = place(replicator->theirs[from], digest.sequence);
-    if (digest.sequence == 0 || digest.sequence % PIT_JOURNAL_DIGEST_EVERY != 0 || digest.sequence < known->sequence)
+    if (digest.sequence == 0 || digest.sequence % PIT_JOURNAL_DIGEST_EVERY != 0)
         return;
-    *known = digest;
+    /* What it says last counts, whatever it has said before: links keep the order. */
+    *place(replicator->theirs[from], digest.sequence) = digest;
     const struct pit_node_digest *own = place(replicator->own, digest.sequence);
     if (own->sequence == digest.sequence && same(own, &digest))
         pit_replicator_count(&replicator->counters.compared, 1);

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "journal/format.h"
+#include "stages/node_message.h"
+#include "stages/peers.h"
 #include "stages/replicator.h"
 #include "test/journal/memory_disk.h"
 
@@ -45,6 +47,7 @@ static struct node nodes[NODES + 1];
 static uint64_t now_ns;
 static struct pit_cluster_config cluster;
 static char addresses[NODES + 1][112];
+static struct pit_peers *third; /* node 3, where the test plays it */
 
 static uint64_t monotonic_ns(void *context)
 {
@@ -162,6 +165,9 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 static int tidy(void **state)
 {
     (void)state;
+    if (third)
+        pit_peers_close(third);
+    third = NULL;
     for (uint32_t number = 1; number <= NODES; number++) {
         struct node *node = &nodes[number];
         if (!node->log)
@@ -198,6 +204,8 @@ static void match(struct node *node)
 static void step(void)
 {
     now_ns += 1000000;
+    if (third)
+        pit_peers_work(third);
     for (uint32_t number = 1; number <= NODES; number++) {
         struct node *node = &nodes[number];
         if (node->still || !node->log)
@@ -528,6 +536,77 @@ static void follower_that_differs_from_its_leader_stops_when_nobody_tells_who_is
     assert_false(pit_replicator_failed(first->replicator, NULL));
 }
 
+/* Node 3, by hand. */
+
+static int any_bytes(void *argument, void *bytes, size_t count)
+{
+    (void)argument;
+    static uint8_t next;
+    for (size_t i = 0; i < count; i++)
+        ((uint8_t *)bytes)[i] = next++;
+    return 0;
+}
+
+static void hear_nothing(void *argument, uint32_t from, const void *bytes, size_t count)
+{
+    (void)argument, (void)from, (void)bytes, (void)count;
+}
+
+static void play_third(void)
+{
+    struct pit_error error = {0};
+    struct pit_peers_options options = {.node = 3,
+                                        .nodes = NODES,
+                                        .key = cluster.key,
+                                        .key_bytes = cluster.key_bytes,
+                                        .queue_bytes = PIT_PEERS_QUEUE_BYTES_MIN,
+                                        .reconnect_ms = 10,
+                                        .prove_ms = 60000,
+                                        .stall_ms = 60000,
+                                        .network = pit_network_machine(),
+                                        .clock = test_clock,
+                                        .random = any_bytes,
+                                        .received = hear_nothing};
+    memcpy(options.cluster, cluster.id, sizeof options.cluster);
+    for (uint32_t number = 1; number <= NODES; number++)
+        options.addresses[number] = addresses[number];
+    if (pit_peers_open(&third, &options, &error) != 0)
+        fail_msg("%s", error.text);
+    nodes[3].still = true;
+}
+
+/* Node 3 says to both others what it has come to at a sequence. */
+static void tell_digest(uint64_t sequence, uint64_t events)
+{
+    struct pit_node_message head = {.kind = PIT_NODE_MESSAGE_DIGEST};
+    struct pit_node_digest digest = {.sequence = sequence, .events = events, .events_count = 20000};
+    struct iovec pieces[] = {{&head, sizeof head}, {&digest, sizeof digest}};
+    const struct pit_consensus_network links = pit_peers_network(third);
+    for (uint32_t number = 1; number < NODES; number++) {
+        for (uint32_t i = 0; i < STEPS_MAX && !pit_peers_reaches(third, number); i++)
+            step();
+        assert_true(links.send(links.context, number, pieces, 2, sizeof head + sizeof digest));
+    }
+}
+
+/* It has told of a sequence that nobody will come to; what it says after that decides who of the others is wrong. */
+static void what_a_node_says_last_counts_whatever_it_has_said_before(void **state)
+{
+    (void)state;
+    open_node(&nodes[1]);
+    open_node(&nodes[2]);
+    play_third();
+    struct node *first = come_to_a_digest(), *second = &nodes[3 - first->number];
+    tell_digest((UINT64_C(1) + (UINT64_C(1) << 40) * PIT_REPLICATOR_DIGESTS) * PIT_JOURNAL_DIGEST_EVERY, 1);
+    tell_digest(PIT_JOURNAL_DIGEST_EVERY, 42);
+    steps(10);
+    note_digest(first, 41);
+    note_digest(second, 42);
+    steps(3000);
+    assert_true(pit_replicator_failed(first->replicator, NULL));
+    assert_false(pit_replicator_failed(second->replicator, NULL));
+}
+
 static void it_stops_too_when_the_leader_has_told_so_much_since_that_the_digest_is_no_longer_kept(void **state)
 {
     (void)state;
@@ -629,6 +708,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(node_that_differs_stops_and_says_where, prepare, tidy),
         cmocka_unit_test_setup_teardown(follower_that_differs_from_its_leader_stops_when_nobody_tells_who_is_wrong,
                                         prepare, tidy),
+        cmocka_unit_test_setup_teardown(what_a_node_says_last_counts_whatever_it_has_said_before, prepare, tidy),
         cmocka_unit_test_setup_teardown(
             it_stops_too_when_the_leader_has_told_so_much_since_that_the_digest_is_no_longer_kept, prepare, tidy),
     };
