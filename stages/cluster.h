@@ -63,6 +63,8 @@ struct pit_cluster_figures {
     uint64_t digest_sequence, digest_events; /* the newest digest of its own */
     uint64_t elections;                      /* times this node began to lead */
     uint64_t memory_bytes;                   /* entries held in memory */
+    uint64_t receives, receives_of;     /* bytes of another node's snapshot: what is here, and all; 0: none comes */
+    uint64_t sends_to, sends, sends_of; /* to which node a snapshot goes, 0: to none; bytes that went, and all */
     struct pit_cluster_peer_figures peers[PIT_CLUSTER_NODES_MAX + 1];
 };
 

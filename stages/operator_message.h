@@ -55,11 +55,12 @@ struct pit_operator_status {
     uint64_t term, last, durable, committed, sequence;
     uint64_t digest_sequence, digest_events;
     uint64_t elections, memory_bytes;
+    uint64_t receives, receives_of, sends_to, sends, sends_of; /* as in struct pit_cluster_figures */
     struct pit_operator_peer peers[PIT_CLUSTER_NODES_MAX + 1]; /* from 1 on; of itself nothing */
     char version[32];                                          /* of the program */
     char name[72];                                             /* of the pipeline */
 };
 _Static_assert(sizeof(struct pit_operator_peer) == 24, "no holes");
-_Static_assert(sizeof(struct pit_operator_status) == 112 + 6 * 24 + 104, "no holes");
+_Static_assert(sizeof(struct pit_operator_status) == 152 + 6 * 24 + 104, "no holes");
 
 #endif

@@ -39,6 +39,11 @@ static void answer_status(struct pit_operators *operators, uint64_t token)
         .digest_events = figures.digest_events,
         .elections = figures.elections,
         .memory_bytes = figures.memory_bytes,
+        .receives = figures.receives,
+        .receives_of = figures.receives_of,
+        .sends_to = figures.sends_to,
+        .sends = figures.sends,
+        .sends_of = figures.sends_of,
     };
     for (uint32_t node = 1; node <= PIT_CLUSTER_NODES_MAX; node++) {
         const struct pit_cluster_peer_figures *peer = &figures.peers[node];

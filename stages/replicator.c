@@ -147,6 +147,7 @@ static uint32_t follow(struct pit_replicator *replicator, const struct pit_conse
 
 static void show(struct pit_replicator *replicator, const struct pit_consensus_state *state)
 {
+    const struct pit_transfer_figures transfer = pit_transfer_figures(replicator->transfer);
     struct pit_cluster_figures figures = {
         .role = (enum pit_cluster_role)state->role,
         .ready = replicator->part == PIT_REPLICATOR_LEADS,
@@ -163,6 +164,11 @@ static void show(struct pit_replicator *replicator, const struct pit_consensus_s
         .digest_events = replicator->newest.events,
         .elections = replicator->epoch,
         .memory_bytes = state->memory_bytes,
+        .receives = transfer.offset,
+        .receives_of = transfer.bytes,
+        .sends_to = transfer.to,
+        .sends = transfer.sending,
+        .sends_of = transfer.whole,
     };
     if (replicator->stopped)
         figures.role = PIT_CLUSTER_STOPPED;

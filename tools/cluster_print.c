@@ -6,6 +6,8 @@
 #include "tools/cluster_view.h"
 #include "tools/json.h"
 
+#define MIB 1048576.0
+
 static void print_head(const struct pit_cluster_view *view, const char *name)
 {
     printf("cluster %s, %u nodes: ", name, view->cluster->nodes);
@@ -54,6 +56,20 @@ static void print_trouble(const struct pit_cluster_view *view, uint32_t node)
         printf("node %u: node %u, which leads, does not reach it\n", node, view->leader);
 }
 
+/* A snapshot that is on its way, as the node says that has asked for it, or gives it. */
+static void print_transfer(const struct pit_cluster_view *view, uint32_t node)
+{
+    const struct pit_operator_status *status = &view->of[node].status;
+    if (!view->of[node].reached)
+        return;
+    if (status->receives_of)
+        printf("node %u: it receives a snapshot, %.1f of %.1f MiB\n", node, (double)status->receives / MIB,
+               (double)status->receives_of / MIB);
+    if (status->sends_to)
+        printf("node %u: it sends a snapshot to node %" PRIu64 ", %.1f of %.1f MiB\n", node, status->sends_to,
+               (double)status->sends / MIB, (double)status->sends_of / MIB);
+}
+
 void pit_cluster_view_print(const struct pit_cluster_view *view, const char *name)
 {
     int width = (int)strlen("address");
@@ -69,6 +85,9 @@ void pit_cluster_view_print(const struct pit_cluster_view *view, const char *nam
     for (uint32_t node = 1; node <= view->cluster->nodes; node++)
         if (view->of[node].asked)
             print_trouble(view, node);
+    for (uint32_t node = 1; node <= view->cluster->nodes; node++)
+        if (view->of[node].asked)
+            print_transfer(view, node);
 }
 
 /* An object as a value of another: its line without the end of it. */
@@ -156,6 +175,15 @@ static bool describe(struct pit_json *json, const struct pit_cluster_view *view,
     pit_json_unsigned(json, "elections", status->elections);
     pit_json_unsigned(json, "memory_bytes", status->memory_bytes);
     pit_json_unsigned(json, "uptime_ms", status->uptime_ns / 1000000);
+    if (status->receives_of) {
+        pit_json_unsigned(json, "receives", status->receives);
+        pit_json_unsigned(json, "receives_of", status->receives_of);
+    }
+    if (status->sends_to) {
+        pit_json_unsigned(json, "sends_to", status->sends_to);
+        pit_json_unsigned(json, "sends", status->sends);
+        pit_json_unsigned(json, "sends_of", status->sends_of);
+    }
     pit_json_text(json, "version", status->version);
     pit_json_text(json, "name", status->name);
     return add_peers(json, view, node);

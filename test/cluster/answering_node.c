@@ -2,6 +2,7 @@
  * arguments.
  *
  *   answering_node CONFIG NAME=VALUE...      role term committed sequence digest_sequence digest leader ready rejoining
+ *                                            receives receives_of sends_to sends sends_of
  *
  * Asked to hand over, it leads no more and tells the others who does. Asked for a snapshot, it has one when it is asked
  * the next time; with stuck=1 neither. Runs until SIGTERM.
@@ -111,6 +112,11 @@ static bool say(struct node *node, char *text)
         {"sequence", &figures->sequence},
         {"digest_sequence", &figures->digest_sequence},
         {"digest", &figures->digest_events},
+        {"receives", &figures->receives},
+        {"receives_of", &figures->receives_of},
+        {"sends_to", &figures->sends_to},
+        {"sends", &figures->sends},
+        {"sends_of", &figures->sends_of},
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(words[i].name, text) == 0) {

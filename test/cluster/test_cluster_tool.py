@@ -99,6 +99,20 @@ def what_is_not_well_is_told():
             assert cluster.ask("leader")[0] == "tcp:127.0.0.1:9002\n"
 
 
+def a_snapshot_on_its_way_is_told():
+    with Cluster(n2={"sends_to": 3, "sends": 3 << 20, "sends_of": 7 << 19},
+                 n3={"committed": 9, "receives": 5 << 19, "receives_of": 7 << 19}) as cluster:
+        cluster.reached()
+        out, _ = cluster.ask("status", status=1)
+        assert "node 2: it sends a snapshot to node 3, 3.0 of 3.5 MiB\n" in out, out
+        assert "node 3: it receives a snapshot, 2.5 of 3.5 MiB\n" in out, out
+        one, two, three = json.loads(cluster.ask("status", "--json", status=1)[0])["nodes"]
+        assert (two["sends_to"], two["sends"], two["sends_of"]) == (3, 3 << 20, 7 << 19), two
+        assert (three["receives"], three["receives_of"]) == (5 << 19, 7 << 19), three
+        assert not any(name in one for name in ("receives", "receives_of", "sends_to", "sends", "sends_of")), one
+        assert "receives" not in two and "sends_to" not in three, (two, three)
+
+
 def how_much_a_node_may_lack_can_be_said():
     with Cluster(n1={"committed": 4990}) as cluster:
         cluster.reached()
@@ -181,7 +195,7 @@ def wrong_arguments_are_status_2():
         assert "has no cluster" in told, told
 
 
-tap.main(a_level_cluster_is_well, what_is_not_well_is_told, how_much_a_node_may_lack_can_be_said,
+tap.main(a_level_cluster_is_well, what_is_not_well_is_told, a_snapshot_on_its_way_is_told, how_much_a_node_may_lack_can_be_said,
          without_a_leader_there_is_a_status_of_its_own, a_leader_of_an_older_term_is_none, one_node_can_be_asked_alone,
          leadership_goes_to_who_is_named, what_stands_against_a_transfer_is_told, a_snapshot_is_waited_for,
          who_has_another_key_is_told_nothing, wrong_arguments_are_status_2)
