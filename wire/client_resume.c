@@ -50,8 +50,8 @@ struct pit_resumption {
     uint32_t tried;               /* the last of them that was */
     char redirect[ADDRESS_BYTES]; /* to try before; empty = none */
     char address[ADDRESS_BYTES];  /* tried last */
-    uint32_t redirects;           /* in a row */
-    uint32_t attempts;            /* since a session served: one that stands may end at once, again and again */
+    uint32_t redirects;           /* these two since a session served: */
+    uint32_t attempts;            /* one that stands may end at once, again and again */
     uint64_t retry_ns;            /* DOWN: not before */
     uint64_t attempt_ns;          /* logging on: not after */
     uint64_t give_up_ns;          /* how long */
@@ -207,7 +207,6 @@ static void stand(struct pit_client *client, const struct pit_message *message)
     client->state = PIT_ENTRY_LIVE;
     resumption->resumed = resumption->stood;
     resumption->stood = true;
-    resumption->redirects = 0;
     resumption->heard_ns = pit_entry_now_ns();
     resumption->asked_ns = 0;
     if (none_unanswered(client))
@@ -325,7 +324,7 @@ static bool heard(struct pit_client *client, const struct pit_message *message, 
 {
     struct kept *kept;
     if (client->state == PIT_ENTRY_LIVE && message->kind != PIT_MESSAGE_BYE)
-        client->resumption->attempts = 0;
+        client->resumption->attempts = client->resumption->redirects = 0;
     switch (message->kind) {
     case PIT_MESSAGE_RESUMED:
         if (client->state == PIT_ENTRY_RESUMED) {

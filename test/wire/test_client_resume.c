@@ -6,12 +6,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "book/event.h"
 #include "pitline/client.h"
+#include "ring/sequence.h"
 #include "test/wire/server.h"
 
 #define WAIT_NS UINT64_C(20000000000)
@@ -574,6 +576,69 @@ static void silent_server_is_left(void **state)
     played();
 }
 
+/* Sessions that end as soon as they stand, until it is over; then one that serves. */
+static uint64_t over;
+static uint32_t sessions;
+static bool sends_back; /* it says that it leads no more, and that it is who leads */
+
+static void play_ends_at_once(void)
+{
+    for (bool last = false; !last; sessions++) {
+        last = pit_word_load_acquire(&over);
+        admit(&servers[0], 0);
+        if (last)
+            request_of(&servers[0], 1);
+        if (last)
+            report(&servers[0], PIT_MESSAGE_ACCEPTED, 1, PIT_EVENT_LAST);
+        else if (sends_back)
+            part(&servers[0], PIT_REASON_NOT_LEADER, addresses[0]);
+        else
+            server_close_connection(&servers[0]);
+    }
+}
+
+/* So many sessions there are in a quarter of a second, as far as they have been counted. */
+static void end_at_once(bool sent_back, uint32_t most)
+{
+    void (*script)(void) = play_ends_at_once;
+    struct pit_report report = {0};
+    struct timespec now;
+    over = sessions = 0;
+    sends_back = sent_back;
+    play(&script);
+    opened(addresses[0]);
+    assert_int_equal(order(1), 1);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const int64_t until_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000 + 250;
+    while (now.tv_sec * 1000 + now.tv_nsec / 1000000 < until_ms) {
+        const int code = pit_client_poll(client, &report, 1000000);
+        assert_true(code == 0 || (code == 1 && report.kind == PIT_REPORT_RESUMED));
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    }
+    pit_word_store_release(&over, 1);
+    do
+        assert_int_equal(pit_client_poll(client, &report, WAIT_NS), 1);
+    while (report.kind == PIT_REPORT_RESUMED);
+    assert_true(report.kind == PIT_REPORT_ACCEPTED && report.request == 1);
+    played();
+    print_message("# %u sessions\n", sessions);
+    assert_true(sessions <= most);
+}
+
+/* After 2, 4, 8, 16, 32 ms, and then 50 each: ten at most. */
+static void sessions_that_end_at_once_are_not_sought_all_the_time(void **state)
+{
+    (void)state;
+    end_at_once(false, 14);
+}
+
+/* Four times at once, then after a pause. */
+static void nor_are_those_that_send_back_to_themselves(void **state)
+{
+    (void)state;
+    end_at_once(true, 70);
+}
+
 static void play_logout(void)
 {
     struct pit_message message;
@@ -658,6 +723,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_of_somebody_else_are_no_harm_to_who_has_none, begin, end),
         cmocka_unit_test_setup_teardown(numbers_go_round, begin, end),
         cmocka_unit_test_setup_teardown(silent_server_is_left, begin, end),
+        cmocka_unit_test_setup_teardown(sessions_that_end_at_once_are_not_sought_all_the_time, begin, end),
+        cmocka_unit_test_setup_teardown(nor_are_those_that_send_back_to_themselves, begin, end),
         cmocka_unit_test_setup_teardown(logout_waits_for_the_answers, begin, end),
         cmocka_unit_test_setup_teardown(opening_says_what_is_wrong, begin, end),
     };
