@@ -196,6 +196,21 @@ int pit_snapshot_newest(const struct pit_disk *disk, const char *directory, cons
     }
 }
 
+int pit_snapshot_readable(const struct pit_disk *disk, const char *directory, struct pit_error *error)
+{
+    for (uint64_t sequence = UINT64_MAX;; sequence--) {
+        struct pit_snapshot_header header;
+        int code = find_below(disk, directory, sequence, &sequence);
+        if (code)
+            return pit_error_set(error, code, "cannot list %s: %s", directory, strerror(-code));
+        if (sequence == 0)
+            return 0;
+        code = pit_snapshot_check(disk, directory, sequence, &header, error);
+        if (code && code != -EBADMSG && code != -ENOENT)
+            return code;
+    }
+}
+
 /* Newest first; the first keep are passed over. */
 int pit_snapshot_prune_below(const struct pit_disk *disk, const char *directory, uint64_t newest, uint64_t keep,
                              uint64_t *oldest, uint64_t *removed, struct pit_error *error)

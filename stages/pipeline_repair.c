@@ -2,10 +2,13 @@
  * others, or puts aside what it cannot read and gets everything from them.
  *
  * Only damage, found by checksums and by records that contradict each other, is put aside, and only in a cluster. A
- * directory that another process uses, may not be read, or is of another version or of a single pipeline stays.
+ * directory that another process uses, may not be read, or is of another version or of a single pipeline stays. So does
+ * a log whose beginning is gone, with a snapshot that stands for it and cannot be read for such a reason: the same may
+ * be so on all nodes.
  */
 #include <errno.h>
 
+#include "journal/snapshot.h"
 #include "replay/install.h"
 #include "replay/rejoin.h"
 #include "stages/pipeline_parts.h"
@@ -62,8 +65,12 @@ int pit_pipeline_set_log_aside(struct pit_pipeline *pipeline, struct pit_error *
 {
     const char *directory = pipeline->config.directory;
     const struct pit_error damage = *error;
+    struct pit_error unread;
     uint32_t number;
-    const int code = pit_rejoin_set_aside(pipeline->disk, directory, &number, error);
+    int code = pit_snapshot_readable(pipeline->disk, directory, &unread);
+    if (code)
+        return pit_error_set(error, code, "%.400s. Before that: %.400s", unread.text, damage.text);
+    code = pit_rejoin_set_aside(pipeline->disk, directory, &number, error);
     if (code)
         return code;
     pit_pipeline_say(pipeline, "cluster: WARNING: the log is damaged: %s", damage.text);

@@ -1,5 +1,6 @@
 /* test/stages/test_begin_anew.c - three pipelines that are one cluster, one of which has lost what it needs: the
  * others' log is gone, or its own. */
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,9 @@
 
 #include <cmocka.h>
 
+#include "journal/block.h"
+#include "journal/snapshot.h"
+#include "journal/snapshot_format.h"
 #include "test/stages/three_pipelines.h"
 
 #define TRADES 250000u /* more than the engine keeps in memory */
@@ -123,6 +127,9 @@ static bool begin_anew(uint32_t node)
         return false;
     if (error.code != -ESTALE)
         fail_msg("node %u: %s", node, error.text);
+    struct pit_cluster_figures figures;
+    pit_pipeline_cluster(three.pipelines[node], &figures);
+    assert_true(figures.receives > 0 && figures.receives == figures.receives_of);
     pit_pipeline_stop(three.pipelines[node], THREE_PATIENCE_MS, &error);
     pit_pipeline_destroy(three.pipelines[node]);
     three.pipelines[node] = NULL;
@@ -156,6 +163,52 @@ static void assert_equal_digests(void)
         assert_memory_equal(&digests[node], &digests[1], sizeof digests[1]);
 }
 
+/* Says of each snapshot of a node that it is of another version. Returns how many there are. */
+static uint32_t set_snapshots_version(uint32_t node, uint8_t version)
+{
+    DIR *directory = opendir(three.directories[node]);
+    assert_non_null(directory);
+    uint32_t count = 0;
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        uint8_t bytes[PIT_SNAPSHOT_MAGIC_BYTES + 4096];
+        struct pit_snapshot_chunk head;
+        char path[512];
+        if (pit_snapshot_sequence(entry->d_name) == 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", three.directories[node], entry->d_name);
+        FILE *file = fopen(path, "r+");
+        assert_non_null(file);
+        assert_true(fread(bytes, 1, sizeof bytes, file) > PIT_SNAPSHOT_MAGIC_BYTES + sizeof head);
+        uint8_t *chunk = bytes + PIT_SNAPSHOT_MAGIC_BYTES;
+        memcpy(&head, chunk, sizeof head);
+        chunk[sizeof head + 1] = version; /* the array's second byte: its first element */
+        head.crc = pit_journal_crc_without(chunk, sizeof head + head.bytes, offsetof(struct pit_snapshot_chunk, crc));
+        memcpy(chunk, &head, sizeof head);
+        assert_int_equal(fseek(file, 0, SEEK_SET), 0);
+        assert_int_equal(fwrite(bytes, PIT_SNAPSHOT_MAGIC_BYTES + sizeof head + head.bytes, 1, file), 1);
+        assert_int_equal(fclose(file), 0);
+        count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+/* The log of a node that does not run begins after an entry, and the snapshots that stand for what is before are of a
+ * later program: nothing is damaged. */
+static void refuse_snapshots_of_another_version(uint32_t node)
+{
+    struct pit_pipeline *pipeline = NULL;
+    struct pit_error error = {0};
+    assert_true(set_snapshots_version(node, PIT_SNAPSHOT_VERSION + 1) > 0);
+    assert_int_equal(pit_pipeline_create(&pipeline, &three.config[node], &error), -EPROTONOSUPPORT);
+    assert_non_null(strstr(error.text, "use the pitline that wrote it"));
+    assert_false(there(node, "damaged-1"));
+    assert_false(there(node, "rejoin"));
+    set_snapshots_version(node, PIT_SNAPSHOT_VERSION);
+    three_start(&three, node);
+    assert_false(rejoins(node));
+}
+
 static uint32_t follower(void)
 {
     return three_leader(&three) % THREE_NODES + 1;
@@ -176,6 +229,7 @@ static void a_node_whose_missing_log_is_gone_begins_with_a_snapshot(void **state
     assert_true(there(away, "replaced-1"));
     three_trade(&three, 2000, 100);
     assert_equal_digests();
+    refuse_snapshots_of_another_version(away);
 }
 
 /* So that a leader has to be elected with the node that came back. */
