@@ -46,7 +46,7 @@ struct pit_peers_options {
     uint64_t queue_bytes;  /* waiting to be sent to one node: PIT_PEERS_QUEUE_BYTES_MIN or more */
     uint32_t reconnect_ms; /* between two tries to connect to a node; 1 or more */
     uint32_t prove_ms;     /* a connection without a proof may last so long */
-    uint32_t stall_ms;     /* one that takes nothing of what waits for it may last so long */
+    uint32_t stall_ms;     /* one that takes nothing of what waits for it, or acknowledges nothing, may last so long */
     const struct pit_network *network;
     struct pit_clock clock;                                   /* monotonic_ns is used */
     int (*random)(void *argument, void *bytes, size_t count); /* for nonces: not to be guessed. 0 or a negative errno */

@@ -96,6 +96,8 @@ static bool greet(struct pit_peers *peers, uint32_t node)
         return false;
     if (network->poller_add(network->context, peers->poller, out->handle) < 0)
         return false;
+    if (network->limit)
+        network->limit(network->context, out->handle, peers->options.stall_ms);
     out->state = PIT_PEERS_GREETS;
     out->since_ns = pit_peers_now_ns(peers);
     out->challenge_filled = 0;

@@ -163,6 +163,13 @@ static int64_t machine_send(void *context, int handle, const void *bytes, size_t
     return moved < 0 ? -errno : moved;
 }
 
+/* Of a Unix socket nothing is ever unacknowledged. */
+static void machine_limit(void *context, int handle, uint32_t milliseconds)
+{
+    (void)context;
+    setsockopt(handle, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+}
+
 static void machine_shutdown(void *context, int handle)
 {
     (void)context;
@@ -244,6 +251,7 @@ const struct pit_network *pit_network_machine(void)
         .connect = machine_connect,
         .receive = machine_receive,
         .send = machine_send,
+        .limit = machine_limit,
         .shutdown = machine_shutdown,
         .close = machine_close,
         .poller_create = machine_poller_create,

@@ -35,6 +35,10 @@ struct pit_network {
     /* Bytes moved; 0 from receive = end of stream; -EAGAIN = not now; other negative errno = broken. */
     int64_t (*receive)(void *context, int handle, void *bytes, size_t count);
     int64_t (*send)(void *context, int handle, const void *bytes, size_t count);
+    /* A connection breaks when the other side has not acknowledged for so long what was sent. Without this the kernel
+     * goes on for a quarter of an hour, trying ever more seldom: after a cut of a minute, a minute goes by before it
+     * notices that it is over. NULL: this network has no such thing. */
+    void (*limit)(void *context, int handle, uint32_t milliseconds);
     void (*shutdown)(void *context, int handle); /* both ways: the other users of the handle meet the end of stream */
     void (*close)(void *context, int handle);
     /* Watch or forget a handle for poll (one set per poller, made by poller_create). */

@@ -99,9 +99,10 @@ class Cluster:
         for node in self.nodes.values():
             node.start(*arguments)
 
-    def status(self):
-        """What `pitline cluster status --json` says on the first node's machine, or None when nobody answers."""
-        result = subprocess.run([*self.prefix(1), pitline.BINARY, "cluster", "status", "-c", self.nodes[1].config,
+    def status(self, node=None):
+        """What `pitline cluster status --json` says on a node's machine (the first one's), or None when nobody answers."""
+        node = node or self.nodes[1]
+        result = subprocess.run([*self.prefix(node.number), pitline.BINARY, "cluster", "status", "-c", node.config,
                                  "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                                 timeout=PATIENCE_SECONDS)
         return json.loads(result.stdout) if result.stdout.strip() else None

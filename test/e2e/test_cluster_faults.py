@@ -91,6 +91,20 @@ class Apart(Cluster):
             self.ip("link", "set", "eth0", "up", space=number)
             self.ip("link", "set", "lo", "up", space=number)
 
+    def know_each_other(self):
+        """Nobody asks who has an address: of a node that is cut off nobody hears that it cannot be found."""
+        macs = {number: self.mac(number) for number in (1, 2, 3)}
+        for number in macs:
+            for other, mac in macs.items():
+                if other != number:
+                    self.ip("neigh", "replace", "10.77.0.%d" % other, "lladdr", mac, "dev", "eth0", "nud", "permanent",
+                            space=number)
+
+    def mac(self, number):
+        shown = subprocess.run(["ip", "-n", self.spaces[number], "-o", "link", "show", "eth0"], check=True,
+                               stdout=subprocess.PIPE, text=True).stdout
+        return shown.split("link/ether ")[1].split()[0]
+
     def remove_spaces(self):
         for space in self.spaces.values():
             subprocess.run(["ip", "netns", "delete", space], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -134,6 +148,29 @@ def a_leader_that_is_cut_off_takes_no_orders():
         one_digest(cluster)
 
 
+def a_node_behind_a_silent_cut_is_not_reached():
+    if not shutil.which("ip"):
+        raise pitline.Skip("there is no ip command (iproute2)")
+    with Apart() as cluster:
+        cluster.know_each_other()
+        cluster.start("--begin")
+        leader = cluster.wait_leader()
+        cluster.wait(cluster.level, "following")
+        away = next(node for node in cluster.nodes.values() if node is not leader)
+        cluster.cut_off(away)
+
+        def reached():
+            nodes = cluster.status(leader)["nodes"]
+            peers = next(node for node in nodes if node["node"] == leader.number)["peers"]
+            return next(peer["reached"] for peer in peers if peer["node"] == away.number)
+
+        cluster.wait(lambda: not reached(), "noticing that nothing is acknowledged any more")
+        assert accepted_order(leader, 1)
+        cluster.heal(away)
+        cluster.wait(cluster.level, "healing")
+        one_digest(cluster)
+
+
 def the_network_cuts_and_heals_again_and_again():
     if not shutil.which("ip"):
         raise pitline.Skip("there is no ip command (iproute2)")
@@ -149,4 +186,4 @@ def the_network_cuts_and_heals_again_and_again():
 
 
 pitline.main(a_follower_that_stands_still_costs_little, a_leader_that_is_cut_off_takes_no_orders,
-             the_network_cuts_and_heals_again_and_again)
+             a_node_behind_a_silent_cut_is_not_reached, the_network_cuts_and_heals_again_and_again)

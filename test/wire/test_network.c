@@ -132,6 +132,22 @@ static void network_sends_small_messages_at_once(void **state)
     net->close(net->context, listener);
 }
 
+static void network_gives_up_what_is_not_acknowledged(void **state)
+{
+    (void)state;
+    char bound[64];
+    int listener = net->listen(net->context, "tcp:127.0.0.1:0", NULL);
+    assert_int_equal(pit_network_machine_bound(listener, bound, sizeof bound), 0);
+    int client = net->connect(net->context, bound, NULL);
+    unsigned int milliseconds = 0;
+    socklen_t bytes = sizeof milliseconds;
+    net->limit(net->context, client, 1234);
+    assert_int_equal(getsockopt(client, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, &bytes), 0);
+    assert_int_equal(milliseconds, 1234);
+    net->close(net->context, client);
+    net->close(net->context, listener);
+}
+
 static void network_send_never_blocks_and_never_signals(void **state)
 {
     (void)state;
@@ -308,6 +324,24 @@ static void network_knows_local_addresses(void **state)
     }
 }
 
+static void network_knows_hosts(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {{"tcp:127.0.0.1:7001", "tcp:localhost:9"},
+                                           {"tcp:10.0.0.1:7001", "tcp:10.0.0.1:1"},
+                                           {"tcp:[0:0::1]:7001", "tcp:[::1]:65535"},
+                                           {"unix:", "unix:"},
+                                           {"machine 3", "machine 3"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+            char one[64], other[64];
+            pit_network_address_host(cases[i][0], one, sizeof one);
+            pit_network_address_host(cases[k][1], other, sizeof other);
+            assert_int_equal(strcmp(one, other) == 0, i == k);
+        }
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
 
 int main(void)
@@ -317,6 +351,7 @@ int main(void)
         TEST(network_talks_over_tcp_version_6),
         TEST(network_talks_over_unix_sockets),
         TEST(network_sends_small_messages_at_once),
+        TEST(network_gives_up_what_is_not_acknowledged),
         TEST(network_send_never_blocks_and_never_signals),
         TEST(network_shutdown_ends_the_other_users_stream),
         TEST(network_replaces_the_socket_file_of_a_dead_server),
@@ -326,6 +361,7 @@ int main(void)
         TEST(network_says_where_nobody_listens),
         TEST(network_refuses_bad_addresses),
         TEST(network_knows_local_addresses),
+        TEST(network_knows_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
