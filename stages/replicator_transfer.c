@@ -22,6 +22,7 @@ int pit_replicator_open_transfer(struct pit_replicator *replicator, struct pit_e
         .hold = config->transfer_hold,
         .disk_bell = config->transfer_bell,
         .bell = config->bell,
+        .control = config->control,
     };
     return pit_transfer_open(&replicator->transfer, &options, error);
 }

@@ -9,6 +9,17 @@
 #include "journal/block.h"
 #include "ring/check.h"
 
+/* A snapshot is read whole before it is offered: that is not waited for. */
+static int64_t read_or_leave(void *context, int file, void *bytes, size_t count, uint64_t offset)
+{
+    const struct pit_transfer *transfer = context;
+    const struct pit_disk *disk = transfer->disk.under;
+    const struct pit_control *control = transfer->options.control;
+    if (control && pit_control_phase(control) == PIT_PHASE_STOP)
+        return -ECANCELED;
+    return disk->read(disk->context, file, bytes, count, offset);
+}
+
 /* Jobs. */
 
 void pit_transfer_post(struct pit_transfer *transfer, enum pit_transfer_job_kind kind)
@@ -33,8 +44,8 @@ static int open_source(struct pit_transfer *transfer)
 {
     struct pit_transfer_job *job = &transfer->job;
     close_files(transfer);
-    const int code = pit_install_source_open(&transfer->source, transfer->options.disk, transfer->directory, NULL, NULL,
-                                             &job->error);
+    const int code =
+        pit_install_source_open(&transfer->source, &transfer->disk.disk, transfer->directory, NULL, NULL, &job->error);
     if (code == 0) {
         job->offer = pit_install_source_offer(transfer->source);
         job->block = pit_install_source_block(transfer->source);
@@ -59,7 +70,7 @@ static int begin_install(struct pit_transfer *transfer)
     struct pit_transfer_job *job = &transfer->job;
     close_files(transfer);
     const int code =
-        pit_install_open(&transfer->install, transfer->options.disk, transfer->directory, &job->offer, &job->error);
+        pit_install_open(&transfer->install, &transfer->disk.disk, transfer->directory, &job->offer, &job->error);
     if (code == 0)
         job->offset = pit_install_offset(transfer->install);
     return code;
@@ -235,6 +246,8 @@ int pit_transfer_open(struct pit_transfer **opened, const struct pit_transfer_op
         return pit_error_set(error, -ENOMEM, "no memory for transfers of snapshots");
     memset(transfer, 0, sizeof *transfer);
     transfer->options = *options;
+    pit_disk_layer_init(&transfer->disk, options->disk);
+    transfer->disk.disk.read = read_or_leave;
     transfer->directory = strdup(options->directory);
     if (!transfer->directory) {
         free(transfer);

@@ -62,8 +62,9 @@ struct pit_transfer_options {
     struct pit_consensus_network network; /* sends whole messages to a node */
     struct pit_clock clock;               /* monotonic_ns is used */
     struct pit_bell *disk_bell;           /* rung when there is something for disk_work; may be NULL */
-    struct pit_sequence *hold; /* gets the block from which on the journal is to stay, 0 = none; may be NULL */
-    struct pit_bell *bell;     /* rung when disk_work has done something; may be NULL */
+    struct pit_sequence *hold;         /* gets the block from which on the journal is to stay, 0 = none; may be NULL */
+    struct pit_bell *bell;             /* rung when disk_work has done something; may be NULL */
+    const struct pit_control *control; /* in PIT_PHASE_STOP nothing more is read; NULL: there is no such time */
 };
 
 /* What the replicator knows. */

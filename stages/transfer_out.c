@@ -83,7 +83,7 @@ static void opened(struct pit_transfer *transfer)
         pit_word_store_relaxed(&transfer->figures.whole, out->offer.bytes);
         return;
     }
-    if (!out->told)
+    if (!out->told && job->code != -ECANCELED)
         pit_transfer_warn(transfer,
                           "cluster: warning: node %u needs log that this node has no more, and there is no snapshot to "
                           "send it: %.900s. It is tried again; see snapshots: in the configuration",

@@ -7,6 +7,7 @@
 #ifndef PIT_STAGES_TRANSFER_PARTS_H
 #define PIT_STAGES_TRANSFER_PARTS_H
 
+#include "journal/disk_layer.h"
 #include "ring/sequence.h"
 #include "stages/transfer.h"
 
@@ -62,6 +63,7 @@ struct pit_transfer_in {
 };
 
 struct pit_transfer {
+    struct pit_disk_layer disk; /* first: the disk, until the pipeline stops, so that nothing takes long then */
     struct pit_sequence posted, done;
     struct pit_sequence warned, heard; /* the text may be written while they are equal */
     struct pit_sequence installed;     /* 1: in.offer is there, and changes no more */

@@ -45,6 +45,7 @@ struct world {
     uint64_t delay_ns;     /* at most */
     uint32_t spoil;        /* chunks of a thousand whose bytes are changed, checksum and all */
     uint64_t most_waiting; /* bytes on their way at once */
+    struct pit_control control;
 };
 
 static struct world world;
@@ -106,7 +107,8 @@ static void open_end(struct end *end)
                                                  .disk = &end->memory->disk,
                                                  .hold = &end->hold,
                                                  .network = {.context = end, .send = send_letter},
-                                                 .clock = {.monotonic_ns = now_ns}};
+                                                 .clock = {.monotonic_ns = now_ns},
+                                                 .control = &end->world->control};
     if (pit_transfer_open(&end->transfer, &options, &error) != 0)
         fail_msg("%s", error.text);
 }
@@ -179,6 +181,7 @@ static int begin(void **state)
     memset(&world, 0, sizeof world);
     world.random = fixture_seed() | 1;
     world.now_ns = 1;
+    pit_sequence_store(&world.control.phase, PIT_PHASE_RUN);
     for (uint32_t node = 1; node <= NODES; node++) {
         struct end *end = &world.end[node];
         *end = (struct end){.world = &world, .node = node, .place.leader = 1};
@@ -227,6 +230,20 @@ static void check_installed(uint32_t node)
     assert_memory_equal(&found.digest, &digest, sizeof digest);
     assert_int_equal(found.sequence, leader.live.sequence);
     open_end(end);
+}
+
+/* A stop does not wait until a large snapshot has been read. */
+static void nothing_is_read_any_more_when_the_pipeline_stops(void **state)
+{
+    (void)state;
+    char text[PIT_TRANSFER_WARNING_BYTES];
+    pit_sequence_store(&world.control.phase, PIT_PHASE_STOP);
+    assert_false(wait_for(2, 20000));
+    assert_int_equal(pit_transfer_figures(world.end[1].transfer).sent, 0);
+    assert_false(pit_transfer_warning(world.end[1].transfer, text));
+    pit_sequence_store(&world.control.phase, PIT_PHASE_RUN);
+    assert_true(wait_for(2, 20000));
+    check_installed(2);
 }
 
 static void a_node_gets_the_snapshot_it_needs(void **state)
@@ -444,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_node_gets_the_snapshot_it_needs, begin, end),
+        cmocka_unit_test_setup_teardown(nothing_is_read_any_more_when_the_pipeline_stops, begin, end),
         cmocka_unit_test_setup_teardown(two_nodes_are_served_one_after_the_other, begin, end),
         cmocka_unit_test_setup_teardown(who_does_not_lead_offers_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_node_whose_log_came_after_all_wants_it_no_more, begin, end),
