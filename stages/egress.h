@@ -4,7 +4,7 @@
  *           gating reader, and writes the session board (stages/links.h) that the gateway reads.
  * Memory:   everything is allocated by pit_egress_create: outbox_bytes a session.
  * Progress: do_work never blocks. A session that does not take its reports costs only itself: when its outbox
- *           overflows or its socket breaks it is shut down; the others do not notice.
+ *           overflows, its socket taking no more, or its socket breaks it is shut down; the others do not notice.
  *
  * Reports go by account to the one live session of it. A TRADE is told to the maker's account (request 0) and then to
  * the taker's; every other event to the account that sent the command. DEFINED events concern no client. The last

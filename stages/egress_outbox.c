@@ -43,10 +43,40 @@ void pit_egress_added(struct pit_egress *egress, struct pit_egress_session *sess
     show_backlog(egress, session);
 }
 
+/* Sends what one session has. Returns false when there is more to send later. */
+static bool send_outbox(struct pit_egress *egress, struct pit_egress_session *session)
+{
+    const struct pit_network *network = egress->network;
+    while (session->head != session->tail) {
+        uint64_t place = session->head & egress->outbox_mask;
+        uint64_t straight = egress->outbox_mask + 1 - place;
+        uint64_t unsent = session->tail - session->head;
+        size_t size = unsent < straight ? unsent : straight;
+        int64_t sent = network->send(network->context, session->socket, session->outbox + place, size);
+        if (sent == -EAGAIN || sent == 0) {
+            pit_egress_count(&egress->counters.sends_blocked, 1);
+            session->retry_ns = egress->now_ns + RETRY_NS;
+            return false;
+        }
+        if (sent < 0) {
+            pit_egress_count(&egress->counters.sessions_broken, 1);
+            break_session(egress, session);
+            return true;
+        }
+        session->head += (uint64_t)sent;
+        pit_egress_count(&egress->counters.sends, 1);
+        pit_egress_count(&egress->counters.bytes_sent, (uint64_t)sent);
+        pit_egress_count_down(&egress->counters.backlog_bytes, (uint64_t)sent);
+    }
+    return true;
+}
+
 bool pit_egress_append(struct pit_egress *egress, struct pit_egress_session *session, const uint8_t *bytes,
                        uint64_t size)
 {
     uint64_t mask = egress->outbox_mask;
+    if (mask + 1 - (session->tail - session->head) < size)
+        send_outbox(egress, session); /* what one turn has to say may be more than has room: it is not slow yet */
     if (session->broken)
         return false;
     if (mask + 1 - (session->tail - session->head) < size) {
@@ -120,34 +150,6 @@ uint32_t pit_egress_end(struct pit_egress *egress)
         i++;
     }
     return done;
-}
-
-/* Sends what one session has. Returns false when there is more to send later. */
-static bool send_outbox(struct pit_egress *egress, struct pit_egress_session *session)
-{
-    const struct pit_network *network = egress->network;
-    while (session->head != session->tail) {
-        uint64_t place = session->head & egress->outbox_mask;
-        uint64_t straight = egress->outbox_mask + 1 - place;
-        uint64_t unsent = session->tail - session->head;
-        size_t size = unsent < straight ? unsent : straight;
-        int64_t sent = network->send(network->context, session->socket, session->outbox + place, size);
-        if (sent == -EAGAIN || sent == 0) {
-            pit_egress_count(&egress->counters.sends_blocked, 1);
-            session->retry_ns = egress->now_ns + RETRY_NS;
-            return false;
-        }
-        if (sent < 0) {
-            pit_egress_count(&egress->counters.sessions_broken, 1);
-            break_session(egress, session);
-            return true;
-        }
-        session->head += (uint64_t)sent;
-        pit_egress_count(&egress->counters.sends, 1);
-        pit_egress_count(&egress->counters.bytes_sent, (uint64_t)sent);
-        pit_egress_count_down(&egress->counters.backlog_bytes, (uint64_t)sent);
-    }
-    return true;
 }
 
 uint32_t pit_egress_flush(struct pit_egress *egress)

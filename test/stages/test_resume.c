@@ -87,6 +87,28 @@ static void repeated_requests_are_answered_not_done(void **state)
     rig_destroy(rig);
 }
 
+/* As many as are kept, at once, and more than a small outbox holds: who takes them gets them all. */
+static void all_that_is_kept_comes_through_a_small_outbox(void **state)
+{
+    (void)state;
+    const uint64_t sequence = UINT64_C(1) << 60; /* numbers that take much room */
+    const uint32_t request = UINT32_C(1) << 30, count = PIT_RESULTS_WINDOW - 1;
+    struct rig *rig = rig_create(&(struct rig_options){.first = sequence, .outbox_bytes = PIT_EGRESS_OUTBOX_BYTES_MIN});
+    int client = resume(rig, 1, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        send_order(rig, client, request + i);
+        match_all(rig);
+    }
+    rig->fake->handles[client].broken = true;
+    client = resume(rig, 1, request + count - 1);
+    send_orders(rig, client, request, count);
+    match_all(rig);
+    for (uint32_t i = 0; i < count; i++)
+        expect_result(rig, client, request + i, PIT_MESSAGE_ACCEPTED, PIT_REASON_NONE, sequence + i);
+    assert_int_equal(pit_egress_counters(rig->egress)->sessions_slow, 0);
+    rig_destroy(rig);
+}
+
 /* A session whose commands are still being matched is waited for: RESUMED and RESULT know of them. */
 static void older_session_is_heard_out_first(void **state)
 {
@@ -358,6 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repeated_requests_are_answered_not_done),
+        cmocka_unit_test(all_that_is_kept_comes_through_a_small_outbox),
         cmocka_unit_test(older_session_is_heard_out_first),
         cmocka_unit_test(repeat_in_the_same_session_waits_for_the_answer),
         cmocka_unit_test(number_that_was_passed_over_is_told_as_such),
