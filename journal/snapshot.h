@@ -104,8 +104,9 @@ int pit_snapshot_newest(const struct pit_disk *disk, const char *directory, cons
                         uint64_t at_most, void (*warn)(void *context, const char *text), void *warn_context,
                         struct pit_snapshot_header *header, struct pit_error *error);
 
-/* Whether each snapshot there can be read by this program, be it good or damaged: none of them is merely not
- * understood. 0; -EPROTONOSUPPORT: one is of another version; others: the disk's. */
+/* Whether each snapshot there can be read by this program, be it good or damaged (which a sector that cannot be read is
+ * too): none is merely not understood, or not for us to read. 0; -EPROTONOSUPPORT: one is of another version; others:
+ * the disk's. */
 int pit_snapshot_readable(const struct pit_disk *disk, const char *directory, struct pit_error *error);
 
 /* Of the snapshots up to the sequence newest, removes all but the keep last (at least 1). *oldest: the sequence of the

@@ -206,7 +206,7 @@ int pit_snapshot_readable(const struct pit_disk *disk, const char *directory, st
         if (sequence == 0)
             return 0;
         code = pit_snapshot_check(disk, directory, sequence, &header, error);
-        if (code && code != -EBADMSG && code != -ENOENT)
+        if (code && code != -EBADMSG && code != -EIO && code != -ENOENT)
             return code;
     }
 }
