@@ -47,7 +47,7 @@ class Simulator(unittest.TestCase):
         text = sim("--cluster", "3", "--seeds", "1..100")
         for what in ("commands", "acknowledged", "crashes", "clean stops", "starts", "of them refused",
                      "faults of the disk", "elections", "clients sent", "nodes that failed"):
-            self.assertGreater(int(re.search(rf"(\d+) {what}", text)[1]), 10, text)
+            self.assertGreater(int(re.search(rf"(\d+) {what}", text)[1]), 5, text)
 
     def test_a_failing_cluster_fails_again(self):
         mutant = ("--cluster", "3", "--mutant", "leaders-time-falls")
