@@ -41,14 +41,20 @@ static bool unproven(const struct pit_gateway_session *session)
 }
 
 /* Every place is taken: the oldest session that has not logged on, if there is one, gives its place back, so that those
- * who never log on cannot keep others out. */
-static void make_room(struct pit_gateway *gateway)
+ * who never log on cannot keep others out. One of the same host goes first: whoever connects again and again, faster
+ * than others log on, takes its own places. */
+static void make_room(struct pit_gateway *gateway, const char *host)
 {
     struct pit_gateway_session *oldest = NULL;
+    bool its_own = false;
     for (uint32_t i = 0; i < gateway->sessions_count; i++) {
         struct pit_gateway_session *session = &gateway->sessions[i];
-        if (unproven(session) && (!oldest || session->opened < oldest->opened))
+        if (!unproven(session))
+            continue;
+        const bool same = strcmp(session->host, host) == 0;
+        if (!oldest || (same && !its_own) || (same == its_own && session->opened < oldest->opened))
             oldest = session;
+        its_own |= same;
     }
     if (!oldest)
         return;
@@ -60,7 +66,7 @@ static void make_room(struct pit_gateway *gateway)
 static bool take_connection(struct pit_gateway *gateway, int listener)
 {
     const struct pit_network *network = gateway->network;
-    char peer[64];
+    char peer[PIT_GATEWAY_HOST_BYTES], host[PIT_GATEWAY_HOST_BYTES];
     if (!pit_gateway_may_say(gateway))
         return false;
     if (gateway->free_count ==
@@ -76,8 +82,9 @@ static bool take_connection(struct pit_gateway *gateway, int listener)
     }
     if (socket < 0)
         return false;
+    pit_network_address_host(peer, host, sizeof host);
     if (gateway->normal_count >= gateway->limits.sessions_max)
-        make_room(gateway);
+        make_room(gateway, host);
     bool spare = gateway->normal_count >= gateway->limits.sessions_max;
     if (spare)
         pit_gateway_count(&gateway->counters.sessions_refused, 1);
@@ -89,6 +96,7 @@ static bool take_connection(struct pit_gateway *gateway, int listener)
         return true;
     }
     struct pit_gateway_session *session = pit_gateway_open(gateway, socket, spare);
+    memcpy(session->host, host, sizeof host);
     if (spare) {
         pit_gateway_close(gateway, session, PIT_REASON_OVERLOADED, "too many sessions");
     } else {

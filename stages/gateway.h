@@ -16,8 +16,9 @@
  * with it, so that answers to the older one's requests never reach the new one.
  *
  * Limits and their answers:
- *   sessions_max     the oldest session that has not logged on makes room: BYE overloaded, close. One that has logged
- *                    on never does: when all have, the new one gets BYE overloaded, close
+ *   sessions_max     the oldest session that has not logged on makes room, of those of the new one's host if there are
+ *                    any: BYE overloaded, close. One that has logged on never does: when all have, the new one gets
+ *                    BYE overloaded, close
  *   logon_ms         BYE not_permitted, close
  *   rate_max         REJECTED throttled for requests; HEARTBEAT and LOGOUT count but are never refused
  *   frame size       BYE bad_request, close (a malformed message likewise)

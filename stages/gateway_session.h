@@ -14,6 +14,7 @@
 
 #define PIT_GATEWAY_NOTES_SPARE 4u /* room in the session ring that one message may need, with its close */
 #define PIT_GATEWAY_READY_MAX 256u
+#define PIT_GATEWAY_HOST_BYTES 64u /* more than an address in numbers takes; of a Unix socket the beginning counts */
 #define PIT_GATEWAY_HANDLES_MAX 65536u
 
 enum pit_gateway_state {
@@ -58,6 +59,7 @@ struct pit_gateway_session {
     uint32_t resumed;      /* resumes: the account's last request when it logged on */
     uint32_t taken;        /* likewise, and of the commands taken since */
     uint64_t close_note;
+    char host[PIT_GATEWAY_HOST_BYTES]; /* that it comes from */
     uint32_t farewell_bytes;
     uint8_t farewell[PIT_WIRE_FRAME_BYTES_MAX];
     uint8_t nonce[PIT_WIRE_NONCE_BYTES];

@@ -53,7 +53,10 @@ static int fake_accept(void *context, int listener, char *peer, size_t peer_byte
             if (fake->fail_accept)
                 return -fake->fail_accept;
             fake->handles[i].waiting = false;
-            snprintf(peer, peer_bytes, "client %d", i);
+            if (fake->handles[i].host)
+                snprintf(peer, peer_bytes, "tcp:10.0.0.%d:%d", fake->handles[i].host, 1000 + i);
+            else
+                snprintf(peer, peer_bytes, "client %d", i);
             return i;
         }
     }

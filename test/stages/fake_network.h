@@ -26,6 +26,7 @@ struct fake_handle {
     bool shut;     /* the server shut it down */
     bool closed;   /* the server closed it */
     int of;        /* the listener */
+    int host;      /* 1 .. 255: the client's; 0 = one of its own */
     int watchers;  /* pollers it is in */
     size_t takes;  /* bytes that the client's side takes before send says -EAGAIN */
     struct fake_pipe to_server, to_client;

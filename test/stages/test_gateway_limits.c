@@ -53,6 +53,40 @@ static void gateway_tells_one_too_many_politely(void **state)
     rig_destroy(rig);
 }
 
+/* However often one host connects, in one turn: it takes its own places, and another's logon goes on. */
+static void gateway_lets_a_flood_from_one_host_take_places_of_that_host(void **state)
+{
+    (void)state;
+    static const struct pit_gateway_account keyed[] = {{.account = 1, .key_bytes = 16}};
+    struct rig *rig =
+        rig_create(&(struct rig_options){.limits = {.sessions_max = 3}, .accounts = keyed, .accounts_count = 1});
+    struct pit_message logon = rig_message(PIT_MESSAGE_LOGON);
+    int flood[40];
+    for (uint32_t i = 0; i < 20; i++) {
+        flood[i] = fake_connect(rig->fake);
+        rig->fake->handles[flood[i]].host = 7;
+    }
+    rig_settle(rig);
+    int client = fake_connect(rig->fake);
+    rig->fake->handles[client].host = 8;
+    rig_settle(rig);
+    for (uint32_t i = 20; i < 40; i++) {
+        flood[i] = fake_connect(rig->fake);
+        rig->fake->handles[flood[i]].host = 7;
+    }
+    rig_settle(rig);
+    assert_false(rig_closed(rig, client));
+    assert_true(pit_gateway_counters(rig->gateway)->sessions_displaced > 30);
+    struct pit_message challenge = rig_expect(rig, client, PIT_MESSAGE_CHALLENGE);
+    struct pit_message proof = rig_message(PIT_MESSAGE_PROOF);
+    pit_wire_proof(keyed[0].key, 16, challenge.nonce, 1, proof.proof);
+    fake_send(rig->fake, client, &logon);
+    fake_send(rig->fake, client, &proof);
+    rig_settle(rig);
+    rig_expect(rig, client, PIT_MESSAGE_WELCOME);
+    rig_destroy(rig);
+}
+
 /* Who never logs on keeps nobody out, however often it connects; who has logged on is never asked to go. */
 static void gateway_ends_the_oldest_that_has_not_logged_on_to_make_room(void **state)
 {
@@ -491,6 +525,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gateway_tells_one_too_many_politely),
         cmocka_unit_test(gateway_ends_the_oldest_that_has_not_logged_on_to_make_room),
+        cmocka_unit_test(gateway_lets_a_flood_from_one_host_take_places_of_that_host),
         cmocka_unit_test(gateway_lets_a_client_log_on_amid_those_that_never_do),
         cmocka_unit_test(gateway_tells_everyone_of_a_storm),
         cmocka_unit_test(gateway_survives_a_storm_of_connections),
