@@ -30,7 +30,7 @@
 #define PAUSE_NS (2 * NS_PER_MS)      /* after the first round of all addresses; it doubles with each */
 #define PAUSE_NS_MAX (50 * NS_PER_MS)
 #define REDIRECTS_MAX 4u             /* followed at once; then it is the next address's turn */
-#define SILENT_MS 1000u              /* where the server has no heartbeat */
+#define SILENT_MS 1000u              /* of the server: then it is asked, unless its heartbeat is shorter still */
 #define SILENT_INTERVALS 2u          /* without an answer to a sign of life that was asked for: lost */
 #define OWN_TOKEN (UINT64_MAX - 719) /* of the sign of life that is asked for here */
 
@@ -241,7 +241,8 @@ static bool tick(struct pit_client *client, uint64_t *wake_ns)
     struct pit_resumption *resumption = client->resumption;
     const uint64_t now = pit_entry_now_ns();
     if (client->state == PIT_ENTRY_LIVE) {
-        const uint64_t interval_ns = (client->heartbeat_ms ? client->heartbeat_ms : SILENT_MS) * NS_PER_MS;
+        const bool shorter = client->heartbeat_ms > 0 && client->heartbeat_ms < SILENT_MS;
+        const uint64_t interval_ns = (shorter ? client->heartbeat_ms : SILENT_MS) * NS_PER_MS;
         const struct pit_message ask = {.kind = PIT_MESSAGE_HEARTBEAT, .token = OWN_TOKEN};
         if (client->heard) {
             resumption->heard_ns = now;

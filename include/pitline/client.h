@@ -7,8 +7,10 @@
  * cluster: it keeps what is unanswered, looks for a server that takes it back (docs/wire.md, "Exactly once"), and sends
  * it again. Each request is done at most once and gets one last report; if that comes of another connection than the
  * request's own it is marked (repeated), and stands for all reports of the request. Only when nobody takes the client
- * back for give_up_ms, what is still unanswered becomes UNKNOWN. All of that happens in pit_client_poll, and nothing of
- * it blocks. An account that resumes is used by one client at a time, and by none that does not resume.
+ * back for give_up_ms, what is still unanswered becomes UNKNOWN. A server that has been silent for a second is asked
+ * for a sign of life, and is lost when two more go by without one: of a machine without power nobody else tells. All of
+ * that happens in pit_client_poll, and nothing of it blocks. An account that resumes is used by one client at a time,
+ * and by none that does not resume.
  */
 #ifndef PITLINE_CLIENT_H
 #define PITLINE_CLIENT_H

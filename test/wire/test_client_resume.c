@@ -576,6 +576,30 @@ static void silent_server_is_left(void **state)
     played();
 }
 
+/* A server whose own heartbeat is slow: who waits for an answer does not wait for that. */
+static void play_slow_heartbeat(void)
+{
+    struct pit_message message;
+    admit(&servers[0], 0);
+    request_of(&servers[0], 1);
+    PIT_CHECK(server_read(&servers[0], &message) && message.kind == PIT_MESSAGE_HEARTBEAT && message.token != 0);
+    server_send(&servers[0], &message); /* the same comes back */
+    report(&servers[0], PIT_MESSAGE_ACCEPTED, 1, PIT_EVENT_LAST);
+}
+
+static void server_with_a_slow_heartbeat_is_asked_all_the_same(void **state)
+{
+    (void)state;
+    void (*script)(void) = play_slow_heartbeat;
+    server_heartbeat_ms = 60000;
+    play(&script);
+    opened(addresses[0]);
+    assert_int_equal(order(1), 1);
+    assert_false(expect(PIT_REPORT_ACCEPTED, 1).repeated);
+    server_heartbeat_ms = 1000;
+    played();
+}
+
 /* Sessions that end as soon as they stand, until it is over; then one that serves. */
 static uint64_t over;
 static uint32_t sessions;
@@ -723,6 +747,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(requests_of_somebody_else_are_no_harm_to_who_has_none, begin, end),
         cmocka_unit_test_setup_teardown(numbers_go_round, begin, end),
         cmocka_unit_test_setup_teardown(silent_server_is_left, begin, end),
+        cmocka_unit_test_setup_teardown(server_with_a_slow_heartbeat_is_asked_all_the_same, begin, end),
         cmocka_unit_test_setup_teardown(sessions_that_end_at_once_are_not_sought_all_the_time, begin, end),
         cmocka_unit_test_setup_teardown(nor_are_those_that_send_back_to_themselves, begin, end),
         cmocka_unit_test_setup_teardown(logout_waits_for_the_answers, begin, end),
