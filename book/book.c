@@ -54,7 +54,7 @@ struct pit_book *pit_book_create(void *memory, uint32_t symbol, const struct pit
     book->state = PIT_STATE_OPEN;
     book->definition = *definition;
     for (int side = PIT_SIDE_BUY; side <= PIT_SIDE_SELL; side++) {
-        book->best[side] = PIT_RANK_NONE;
+        book->best[side] = book->second[side] = PIT_RANK_NONE;
         pit_ladder_create(&book->ladder[side], at + layout.ladder[side], definition->levels_max);
     }
     book->pool.order = (struct pit_order *)(at + layout.order);

@@ -126,6 +126,9 @@ static const char *check_side(const struct pit_book *book, enum pit_side side, s
     const char *wrong = pit_ladder_check(ladder);
     if (!wrong && book->best[side] != pit_ladder_below(ladder, INT64_MAX / 2))
         wrong = "book: the best price is not the best one";
+    if (!wrong && book->second[side] != PIT_RANK_UNKNOWN &&
+        book->second[side] != pit_ladder_below(ladder, book->best[side]))
+        wrong = "book: the second price is not the second one";
     for (int64_t rank = book->best[side]; !wrong && rank != PIT_RANK_NONE; rank = pit_ladder_below(ladder, rank))
         wrong = check_queue(book, side, rank, tally);
     return wrong;

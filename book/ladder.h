@@ -37,6 +37,7 @@
 
 /* The best rank of a side without orders: less than any. Two ranks never overflow a sum. */
 #define PIT_RANK_NONE (INT64_MIN / 2)
+#define PIT_RANK_UNKNOWN INT64_MAX /* more than any */
 
 /* Any price is safe: a hint looks at prices that nobody has checked yet. */
 static inline int64_t pit_rank(uint8_t side, int64_t price)

@@ -5,13 +5,15 @@
 #include "book/block.h"
 #include "book/state.h"
 
-/* Puts an order at the end of the queue at its price. Returns its older neighbour. */
+/* Puts an order at the end of the queue at its price. Returns its older neighbour. The second price that is known here
+ * is mostly the one that is the best again soon: orders come in front of all others, alone, and leave. */
 static inline uint32_t enter_queue(struct pit_book *book, uint32_t slot, uint8_t side, int64_t price)
 {
-    const int64_t rank = pit_rank(side, price);
-    int64_t *best = &book->best[side];
-    *best = rank > *best ? rank : *best;
-    return pit_level_append(pit_ladder_take(&book->ladder[side], rank, *best), book->pool.order, slot);
+    const int64_t rank = pit_rank(side, price), best = book->best[side], second = book->second[side];
+    const int64_t behind = rank != best && rank > second ? rank : second;
+    book->second[side] = rank > best ? best : behind;
+    book->best[side] = rank > best ? rank : best;
+    return pit_level_append(pit_ladder_take(&book->ladder[side], rank, book->best[side]), book->pool.order, slot);
 }
 
 /* Takes an order out of its queue. If it was alone there, the price goes out of use; if that was the best, the next one
@@ -29,8 +31,13 @@ static inline void leave_queue(struct pit_book *book, uint32_t slot)
     }
     *level = (struct pit_level){0};
     pit_ladder_drop(ladder, rank);
-    if (rank == book->best[side])
-        book->best[side] = ladder->count ? pit_ladder_below(ladder, rank) : PIT_RANK_NONE;
+    if (rank == book->best[side]) {
+        const int64_t second = book->second[side];
+        book->best[side] = __builtin_expect(second == PIT_RANK_UNKNOWN, 0) ? pit_ladder_below(ladder, rank) : second;
+        book->second[side] = ladder->count > 1 ? PIT_RANK_UNKNOWN : PIT_RANK_NONE;
+    } else if (rank == book->second[side]) {
+        book->second[side] = ladder->count > 1 ? PIT_RANK_UNKNOWN : PIT_RANK_NONE;
+    }
 }
 
 /* Enters an order into a table: one in many, a newcomer no more. */

@@ -16,7 +16,8 @@
 #include "book/order.h"
 
 struct pit_book {
-    int64_t best[2]; /* by side: the best rank, PIT_RANK_NONE of an empty one */
+    int64_t best[2];   /* by side: the best rank, PIT_RANK_NONE of an empty one */
+    int64_t second[2]; /* the next below it, as far as nobody had to look for it: else PIT_RANK_UNKNOWN */
     uint32_t symbol;
     uint8_t state; /* enum pit_trading_state */
     uint8_t zero[3];
