@@ -89,7 +89,7 @@ static void *create(uint32_t reports_min)
                                            .make_room = make_room,
                                            .context = outlet};
     outlet->published = 1;
-    outlet->room_min = slots / 64;
+    outlet->room_min = slots / 64 > BATCH ? slots / 64 : BATCH;
     return outlet;
 }
 
