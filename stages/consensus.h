@@ -191,6 +191,12 @@ int pit_consensus_transfer(struct pit_consensus *consensus, uint32_t node);
 /* A message that node from has sent. Whatever the bytes are: what no right node sends is dropped and counted. */
 void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const void *bytes, size_t count);
 
+/* What node sends cannot come any more on the way it came so far: its end has been closed, as that of a process that
+ * has died. Said when all that came on it has been given to receive. A leader's followers then do not wait for
+ * election_ms; of a leader that lives they hear again, or the others refuse them. To say it wrongly, or never, harms
+ * nothing. */
+void pit_consensus_lost(struct pit_consensus *consensus, uint32_t node);
+
 /* Looks at the disk and at the clock. Returns how much there was to do. Call it at least every heartbeat_ms / 4. */
 uint32_t pit_consensus_work(struct pit_consensus *consensus);
 

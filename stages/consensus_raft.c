@@ -482,6 +482,8 @@ void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const
     }
     message.server_id = from;
     message.server_address = node_names[from];
+    if (message.type == RAFT_IO_REQUEST_VOTE)
+        pit_raft_turn_asked(consensus);
     if (message.type == RAFT_IO_APPEND_ENTRIES)
         receive_append(consensus, &message);
     else if (message.type == RAFT_IO_APPEND_ENTRIES_RESULT)
@@ -494,6 +496,12 @@ void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const
     pit_raft_behind_send(consensus);
 }
 
+void pit_consensus_lost(struct pit_consensus *consensus, uint32_t node)
+{
+    if (!consensus->failure.code && node >= 1 && node <= consensus->options.nodes)
+        pit_raft_turn_lost(consensus, node);
+}
+
 uint32_t pit_consensus_work(struct pit_consensus *consensus)
 {
     if (consensus->failure.code || !pit_raft_storage_look(consensus))
@@ -503,7 +511,7 @@ uint32_t pit_consensus_work(struct pit_consensus *consensus)
     if (now_ns >= consensus->tick_due_ns && !consensus->failure.code) {
         consensus->tick_due_ns = now_ns + (uint64_t)consensus->options.heartbeat_ms * 1000000 / 4;
         pit_raft_rejoin_tick(consensus);
-        pit_raft_transfer_tick(consensus);
+        pit_raft_turn_tick(consensus);
         consensus->tick(&consensus->io);
         finish(consensus);
         done += 1 + pit_raft_storage_complete(consensus);

@@ -10,6 +10,7 @@
  *   consensus_raft_behind.c   entries from the disk, for a node that is behind
  *   consensus_raft_rejoin.c   a node that has lost its log
  *   consensus_raft_transfer.c a leader that hands over
+ *   consensus_raft_turn.c     a follower that asks to lead before its time
  *   consensus_raft_codec.c    messages as bytes
  *   consensus_raft_guards.c   what has to stand between this version and its mistakes
  *
@@ -100,6 +101,13 @@ struct pit_raft_transfer {
     uint64_t term, until_ns;
 };
 
+/* It is this node's turn to ask. */
+struct pit_raft_turn {
+    uint64_t term; /* in this term, 0 = it is not */
+    uint64_t at_ns;
+    bool unless_heard; /* of a leader, by then */
+};
+
 struct pit_consensus {
     struct raft raft;
     struct raft_io io;
@@ -142,7 +150,7 @@ struct pit_consensus {
     bool barrier_busy;
     struct pit_raft_rejoin rejoin;
     struct pit_raft_transfer transfer;
-    uint64_t turn_term, turn_ns; /* it is this node's turn to lead after this term, 0 = it is not; at this time */
+    struct pit_raft_turn turn;
     /* Proposals. */
     uint32_t unanswered;
     uint64_t unanswered_bytes;
@@ -221,7 +229,15 @@ int pit_raft_transfer_begin(struct pit_consensus *consensus, uint32_t node);
 bool pit_raft_transfer_pending(const struct pit_consensus *consensus);
 void pit_raft_transfer_look(struct pit_consensus *consensus); /* after whatever was heard, or written */
 void pit_raft_transfer_told(struct pit_consensus *consensus, uint32_t from, const struct pit_raft_note *note);
-void pit_raft_transfer_tick(struct pit_consensus *consensus); /* before each tick */
+
+/* consensus_raft_turn.c */
+
+/* Follower: there is no leader any more, and after so long this node campaigns; or unless_heard one is heard by then.
+ */
+void pit_raft_turn_set(struct pit_consensus *consensus, uint64_t wait_ns, bool unless_heard);
+void pit_raft_turn_lost(struct pit_consensus *consensus, uint32_t node); /* the connection from a node has ended */
+void pit_raft_turn_asked(struct pit_consensus *consensus);               /* before each request for a vote */
+void pit_raft_turn_tick(struct pit_consensus *consensus);                /* before each tick */
 
 /* consensus_raft_storage.c */
 

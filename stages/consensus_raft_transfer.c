@@ -78,22 +78,8 @@ void pit_raft_transfer_told(struct pit_consensus *consensus, uint32_t from, cons
     if (raft->state != RAFT_FOLLOWER || note->words[0] != raft->current_term || consensus->rejoin.active ||
         raft->follower_state.current_leader.id != from)
         return;
-    raft->follower_state.current_leader.id = 0;
-    if (note->words[1] != consensus->options.node)
-        return;
-    /* The others are to have heard of it, too. */
-    consensus->turn_term = raft->current_term;
-    consensus->turn_ns = now_ns(consensus) + (uint64_t)consensus->options.heartbeat_ms * 1000000 / 4;
-}
-
-/* Something late from the leader that was may have begun the time anew, so this looks until it campaigns. */
-void pit_raft_transfer_tick(struct pit_consensus *consensus)
-{
-    struct raft *raft = &consensus->raft;
-    if (consensus->turn_term == 0 || now_ns(consensus) < consensus->turn_ns)
-        return;
-    if (raft->state == RAFT_FOLLOWER && raft->current_term == consensus->turn_term)
-        raft->election_timer_start =
-            consensus->io.time(&consensus->io) - raft->follower_state.randomized_election_timeout;
-    consensus->turn_term = 0;
+    if (note->words[1] == consensus->options.node) /* the others are to have heard of it, too */
+        pit_raft_turn_set(consensus, (uint64_t)consensus->options.heartbeat_ms * 1000000 / 4, false);
+    else
+        raft->follower_state.current_leader.id = 0;
 }

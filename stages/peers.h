@@ -53,6 +53,10 @@ struct pit_peers_options {
     void *random_argument;
     void (*received)(void *argument, uint32_t from, const void *bytes, size_t count);
     void *received_argument;
+    /* The connection from a node has ended, from its end or on the way; all that came on it has been received. May be
+     * NULL. */
+    void (*lost)(void *argument, uint32_t from);
+    void *lost_argument;
     /* A question of an operator, who is known by token until it has gone. NULL: operators are strangers. */
     void (*asked)(void *argument, uint64_t token, const void *bytes, size_t count);
     void *asked_argument;

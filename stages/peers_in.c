@@ -204,6 +204,8 @@ static uint32_t hear_node(struct pit_peers *peers, uint32_t node)
         }
         if (!good) {
             pit_peers_hang_up(peers, &in->handle);
+            if (got <= 0 && peers->options.lost)
+                peers->options.lost(peers->options.lost_argument, node);
             break;
         }
     }

@@ -62,6 +62,13 @@ static void received(void *argument, uint32_t from, const void *bytes, size_t co
         pit_transfer_receive(replicator->transfer, from, bytes, count);
 }
 
+static void lost(void *argument, uint32_t from)
+{
+    const struct pit_replicator *replicator = argument;
+    if (!replicator->stopped)
+        pit_consensus_lost(replicator->consensus, from);
+}
+
 /* What operators ask. */
 
 static void answer_figures(void *context, struct pit_cluster_figures *figures)
@@ -333,6 +340,8 @@ static int open_peers(struct pit_replicator *replicator, const struct pit_cluste
         .random_argument = (void *)(uintptr_t)replicator->config.disk,
         .received = received,
         .received_argument = replicator,
+        .lost = lost,
+        .lost_argument = replicator,
         .asked = pit_operators_asked,
         .asked_argument = &replicator->operators,
     };

@@ -155,6 +155,12 @@ static void hand_over(struct world *world, struct node *node)
     node_attend(node);
 }
 
+static void break_links(struct world *world, struct node *node)
+{
+    world_tell(world, "node %u: its links break", node->number);
+    node_lost(node);
+}
+
 struct fault {
     uint32_t weight;
     void (*strike)(struct world *world, struct node *node);
@@ -162,7 +168,7 @@ struct fault {
 
 static const struct fault faults[] = {
     {24, crash},    {20, isolate},  {6, divide},     {8, disturb}, {8, pause_node}, {5, jump_clock}, {8, slow_disk},
-    {3, fill_disk}, {6, fail_disk}, {6, remove_old}, {6, damage},  {10, ambush},    {12, hand_over},
+    {3, fill_disk}, {6, fail_disk}, {6, remove_old}, {6, damage},  {10, ambush},    {12, hand_over}, {6, break_links},
 };
 
 static void strike(struct world *world, struct event *event)

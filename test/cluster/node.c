@@ -181,6 +181,24 @@ static void restart(struct world *world, struct event *event)
         node_start(node);
 }
 
+static void lose_link(struct world *world, struct event *event)
+{
+    struct node *node = &world->node[event->node];
+    if (!node->consensus || event->generation != node->generation)
+        return;
+    pit_consensus_lost(node->consensus, (uint32_t)event->value);
+    node_attend(node);
+}
+
+void node_lost(struct node *node)
+{
+    struct world *world = node->world;
+    for (uint32_t other = 1; other <= world->nodes; other++)
+        if (other != node->number && !world->cut[node->number][other] && world_chance(world, 700))
+            world_later(world, world->now_ns + world_between(world, 0, 5 * MILLISECOND), other, lose_link)->value =
+                node->number;
+}
+
 void node_stop(struct node *node, uint64_t restart_ns)
 {
     struct world *world = node->world;
@@ -196,6 +214,7 @@ void node_stop(struct node *node, uint64_t restart_ns)
     node->paused_until_ns = 0;
     node->disk.full = false;
     node->restart_ns = restart_ns;
+    node_lost(node);
     world_later(world, restart_ns, node->number, restart)->value = restart_ns;
 }
 

@@ -243,6 +243,7 @@ void disk_journal_committed(struct disk *disk, uint64_t index);
 
 void node_start(struct node *node);
 void node_stop(struct node *node, uint64_t restart_ns); /* at once, as a power cut does */
+void node_lost(struct node *node); /* others notice that the connections from it have ended, rightly or not */
 void node_end(struct node *node);
 void node_attend(struct node *node);              /* after whatever the engine did */
 uint32_t node_leading(const struct world *world); /* the one of the highest term, 0 = none */
