@@ -513,6 +513,7 @@ uint32_t pit_consensus_work(struct pit_consensus *consensus)
         pit_raft_rejoin_tick(consensus);
         pit_raft_turn_tick(consensus);
         consensus->tick(&consensus->io);
+        pit_raft_turn_ticked(consensus);
         finish(consensus);
         done += 1 + pit_raft_storage_complete(consensus);
     }

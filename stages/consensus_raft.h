@@ -238,6 +238,7 @@ void pit_raft_turn_set(struct pit_consensus *consensus, uint64_t wait_ns, bool u
 void pit_raft_turn_lost(struct pit_consensus *consensus, uint32_t node); /* the connection from a node has ended */
 void pit_raft_turn_asked(struct pit_consensus *consensus);               /* before each request for a vote */
 void pit_raft_turn_tick(struct pit_consensus *consensus);                /* before each tick */
+void pit_raft_turn_ticked(struct pit_consensus *consensus);              /* after it */
 
 /* consensus_raft_storage.c */
 

@@ -7,6 +7,8 @@
  *   - The connection from the leader has ended: its process has, or the way to it. The followers ask one after the
  * other, by their numbers after the leader's, so that their votes do not get split. By then each has noticed.
  *   - The leader says whose turn it is: consensus_raft_transfer.c.
+ *   - It has asked whether others would vote for it, and too few have answered: they were just beginning, or still had
+ * a leader. It asks again in less than an election timeout, each node after another time; no term has risen meanwhile.
  *   - Nothing was heard of the leader for election_ms. The core lets a follower say no until its own time is over, up
  * to twice that, so that nobody leads before the last follower has given up; here it says no for election_ms. */
 #include "stages/consensus_raft.h"
@@ -64,4 +66,14 @@ void pit_raft_turn_tick(struct pit_consensus *consensus)
         (turn.unless_heard && raft->follower_state.current_leader.id != 0))
         return;
     raft->election_timer_start = consensus->io.time(&consensus->io) - raft->follower_state.randomized_election_timeout;
+}
+
+void pit_raft_turn_ticked(struct pit_consensus *consensus)
+{
+    struct raft *raft = &consensus->raft;
+    const struct pit_consensus_options *options = &consensus->options;
+    unsigned soon = options->election_ms / 2 + options->node * options->election_ms / (2 * STEPS_OF_AN_ELECTION);
+    if (raft->state == RAFT_CANDIDATE && raft->candidate_state.in_pre_vote &&
+        raft->candidate_state.randomized_election_timeout > soon)
+        raft->candidate_state.randomized_election_timeout = soon;
 }

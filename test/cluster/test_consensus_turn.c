@@ -109,6 +109,41 @@ static void a_turn_is_over_with_its_term(void **unused)
     solo_close(&solo);
 }
 
+static uint32_t asked(uint32_t to)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < solo.sent_count; i++)
+        count += solo.sent[i].to == to && solo.sent[i].message.type == RAFT_IO_REQUEST_VOTE;
+    return count;
+}
+
+static void who_gets_no_answer_asks_again_soon(void **unused)
+{
+    (void)unused;
+    follow(3, 3);
+    pit_consensus_lost(solo.consensus, 2);
+    follows_ms();
+    assert_int_equal(asked(1), 1);
+    solo_pass(&solo, 150 / 2 + 3 * 150 / 12 - 10);
+    assert_int_equal(asked(1), 1);
+    solo_pass(&solo, 20);
+    assert_int_equal(asked(1), 2);
+    const struct raft_request_vote *request = &solo_last(&solo, 1, RAFT_IO_REQUEST_VOTE)->message.request_vote;
+    assert_true(request->pre_vote);
+    assert_int_equal(request->term, 6);
+    assert_int_equal(state().term, 5);
+    /* A vote that is asked for takes its time: that is how votes that were split do not get split again. */
+    struct raft_message yes = {.type = RAFT_IO_REQUEST_VOTE_RESULT};
+    yes.request_vote_result =
+        (struct raft_request_vote_result){.term = 6, .vote_granted = true, .pre_vote = raft_tribool_true};
+    solo_hear(&solo, 1, &yes);
+    assert_int_equal(state().term, 6);
+    assert_int_equal(asked(1), 3);
+    solo_pass(&solo, 145);
+    assert_int_equal(asked(1), 3);
+    solo_close(&solo);
+}
+
 static void nobody_is_refused_for_the_sake_of_a_leader_that_is_gone(void **unused)
 {
     (void)unused;
@@ -141,6 +176,7 @@ int main(void)
         cmocka_unit_test(a_leader_that_is_heard_again_leads_on),
         cmocka_unit_test(only_the_leaders_going_counts_and_only_for_those_who_follow),
         cmocka_unit_test(a_turn_is_over_with_its_term),
+        cmocka_unit_test(who_gets_no_answer_asks_again_soon),
         cmocka_unit_test(nobody_is_refused_for_the_sake_of_a_leader_that_is_gone),
         cmocka_unit_test(nor_for_one_that_has_been_silent_for_an_election_timeout),
     };
