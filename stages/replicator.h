@@ -13,9 +13,9 @@
  * Progress: do_work does not block, but at an election, when term and vote have to be on the disk first.
  *
  * Leader: takes what the intake ring has, at most PIT_REPLICATOR_BATCH_BYTES at once and PIT_REPLICATOR_FLIGHT such
- * batches under way, gives each command its sequence, sees that time never falls, and proposes the batch. What becomes
- * committed goes into the input ring, on every node alike. A command that was put into the intake ring before its
- * writer had seen the present epoch is dropped; of a batch whose outcome is unknown nothing is said.
+ * batches under way, a small one alone; gives each command its sequence, sees that time never falls, and proposes the
+ * batch. What becomes committed goes into the input ring, on every node alike. A command that was put into the intake
+ * ring before its writer had seen the present epoch is dropped; of a batch whose outcome is unknown nothing is said.
  *
  * A leader that becomes ready first proposes those symbols of its configuration that the log lacks, or has with another
  * price band. Then the node board says that it leads.
@@ -47,6 +47,9 @@
 
 #define PIT_REPLICATOR_BATCH_BYTES (64u << 10)
 #define PIT_REPLICATOR_FLIGHT 4u
+/* Of waiting commands: enough for a batch while another one is under way. What is less waits for that one's end, which
+ * is soon: a batch costs every node a write and a few switches of threads, however small it is. */
+#define PIT_REPLICATOR_ENOUGH_BYTES (8u << 10)
 #define PIT_REPLICATOR_BACKLOG_BYTES ((size_t)8 << 20)
 #define PIT_REPLICATOR_MATCHERS_MAX 16u
 #define PIT_REPLICATOR_BELLS_MAX 16u

@@ -94,7 +94,8 @@ uint32_t pit_replicator_take(struct pit_replicator *replicator)
         pit_replicator_count(&replicator->counters.dropped, dropped);
         done += dropped;
         ready -= dropped;
-        if (ready == 0)
+        if (ready == 0 ||
+            (replicator->in_flight > 0 && ready < PIT_REPLICATOR_ENOUGH_BYTES / PIT_REPLICATOR_LINE_BYTES))
             return done;
         uint32_t filled = 0, count = 0;
         uint64_t time_ns = replicator->proposed_time_ns;
