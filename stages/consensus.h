@@ -164,6 +164,7 @@ struct pit_consensus_state {
     uint64_t postponed; /* messages dropped because they truncate what was still being written */
     uint64_t cut;       /* messages shortened, or emptied, for flight_bytes */
     uint64_t reread;    /* entries sent that were read back from the disk */
+    uint64_t ahead;     /* leader: appends that a majority of the others had on disk before this node had */
 };
 
 struct pit_consensus;

@@ -530,7 +530,7 @@ struct pit_consensus_state pit_consensus_state(const struct pit_consensus *conse
         .ready = is_ready(consensus),
         .term = raft->current_term,
         .last = raft_last_index(raft),
-        .durable = raft->last_stored,
+        .durable = consensus->written,
         .committed = raft->commit_index,
         .rejoining = consensus->rejoin.active,
         .memory_bytes = consensus->memory_bytes,
@@ -541,6 +541,7 @@ struct pit_consensus_state pit_consensus_state(const struct pit_consensus *conse
         .postponed = consensus->postponed,
         .cut = consensus->cut,
         .reread = consensus->reread,
+        .ahead = consensus->ahead,
     };
     raft_id leader = 0;
     const char *address = NULL;

@@ -28,11 +28,12 @@
 #define PIT_RAFT_ENTRY_HEADER_BYTES 16u
 #define PIT_RAFT_SENT_MAX 64u /* in one call of the core: a few for each node */
 
-/* An append that the core has not been told to be durable. */
+/* An append that is not durable, or which the core has not been told to be. */
 struct pit_raft_append {
-    struct raft_io_append *request;
+    struct raft_io_append *request; /* NULL: the core has been told */
     uint64_t ticket;
-    uint64_t last; /* index of its last entry */
+    uint64_t last;  /* index of its last entry */
+    uint64_t bytes; /* as memory is counted */
 };
 
 /* A send whose end the core has to be told: not from within the call, so after it. */
@@ -115,13 +116,17 @@ struct pit_consensus {
     struct pit_consensus_options options;
     struct pit_error failure; /* code 0: works */
     /* Storage. */
-    struct pit_raft_append *appends; /* a ring of appends_room, a power of two */
+    struct pit_raft_append *appends; /* a ring of appends_room, a power of two: */
     uint32_t appends_room, appends_first, appends_count;
-    uint64_t ticket;      /* the last one given */
-    uint64_t durable;     /* the last one durable */
-    uint64_t next_index;  /* of the next entry appended */
-    uint64_t kept_term;   /* the last one given to keep_vote */
-    uint8_t members[256]; /* the first entry, as it must be */
+    uint32_t appends_told;    /* of the first so many the core has been told, */
+    uint32_t appends_durable; /* and so many are durable; one of the two is 0 after each call */
+    uint64_t written;         /* index of the last entry that is durable with all before it */
+    uint64_t ahead_bytes;     /* of entries that the core takes for durable, and are not on this disk yet */
+    uint64_t ticket;          /* the last one given */
+    uint64_t durable;         /* the last one durable */
+    uint64_t next_index;      /* of the next entry appended */
+    uint64_t kept_term;       /* the last one given to keep_vote */
+    uint8_t members[256];     /* the first entry, as it must be */
     uint32_t members_bytes;
     /* Memory. */
     uint64_t memory_bytes;    /* of the entries in the core's memory */
@@ -154,7 +159,7 @@ struct pit_consensus {
     /* Proposals. */
     uint32_t unanswered;
     uint64_t unanswered_bytes;
-    uint64_t refused, waited, bounded, postponed, cut, reread;
+    uint64_t refused, waited, bounded, postponed, cut, reread, ahead;
 };
 
 /* consensus_raft.c */
@@ -337,5 +342,8 @@ void pit_raft_guard_life(struct pit_consensus *consensus, uint32_t node, uint64_
 
 /* Leader: the index up to which its own disk may be counted. */
 uint64_t pit_raft_guard_own_disk(const struct pit_consensus *consensus);
+
+/* Leader: the index up to which it need not be counted. */
+uint64_t pit_raft_guard_other_disks(const struct pit_consensus *consensus);
 
 #endif

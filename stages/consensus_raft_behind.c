@@ -73,6 +73,13 @@ static int32_t send_entries(struct pit_consensus *consensus, uint32_t node, uint
     return pit_raft_network_append(consensus, &message);
 }
 
+/* Index of the last entry that the disk may be asked for. */
+static uint64_t readable(const struct pit_consensus *consensus)
+{
+    uint64_t applied = consensus->raft.last_applied;
+    return consensus->written < applied ? consensus->written : applied;
+}
+
 /* Returns how many entries were sent. */
 static uint32_t send_from(struct pit_consensus *consensus, uint32_t node, uint64_t index)
 {
@@ -82,7 +89,7 @@ static uint32_t send_from(struct pit_consensus *consensus, uint32_t node, uint64
     uint64_t now_ns = consensus->options.clock.monotonic_ns(consensus->options.clock.context);
     if (peer->unread == index && now_ns - peer->unread_ns < (uint64_t)consensus->options.heartbeat_ms * 1000000)
         return 0; /* what is not there is not looked for all the time */
-    uint64_t before_term = 0, most = consensus->raft.last_applied - index + 1;
+    uint64_t before_term = 0, most = readable(consensus) - index + 1;
     if (most > PIT_CONSENSUS_ENTRIES_MAX)
         most = PIT_CONSENSUS_ENTRIES_MAX;
     int32_t count = storage->read(storage->context, index, entries, (uint32_t)most, &before_term);
@@ -117,7 +124,7 @@ static uint32_t send_node(struct pit_consensus *consensus, uint32_t node)
             return 0;
         next = last + 1 > next ? last + 1 : next;
     }
-    if (next > consensus->raft.last_applied)
+    if (next > readable(consensus))
         return 0;
     return send_from(consensus, node, next);
 }

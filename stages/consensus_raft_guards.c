@@ -60,7 +60,8 @@ uint64_t pit_raft_guard_bound(const struct pit_consensus *consensus)
             return 0;
         bound = consensus->comparing_end > bound ? consensus->comparing_end : bound;
     }
-    return bound < raft->last_stored ? bound : raft->last_stored;
+    uint64_t there = consensus->written < raft->last_stored ? consensus->written : raft->last_stored;
+    return bound < there ? bound : there;
 }
 
 void pit_raft_guard_comparing(struct pit_consensus *consensus, const struct raft_append_entries *request)
@@ -105,16 +106,20 @@ bool pit_raft_guard_truncation_waits(const struct pit_consensus *consensus, cons
     return false;
 }
 
-/* 4. The core looks for a majority at one index only: the last that is on the leader's own disk. A leader whose disk is
- *    ahead of its followers' would find none there, time after time. So it learns of its own writes only as far as
- *    enough followers have acknowledged: as many as make a majority together with itself. A follower that is gone keeps
- *    the place it had, so it holds nobody up as long as the others are enough. */
+/* 4. The core looks for a majority at one index only: the last that it takes to be on the leader's own disk. A leader
+ *    whose disk is ahead of its followers' would find none there, time after time. So it learns of its own writes only
+ *    as far as enough followers have acknowledged: as many as make a majority together with itself. A follower that is
+ *    gone keeps the place it had, so it holds nobody up as long as the others are enough.
+ *
+ *    And a leader whose disk is behind would hold up what is committed without it (Ongaro, "Consensus: Bridging Theory
+ *    and Practice", 10.2.1). So where followers have acknowledged that are a majority without it, the core is told that
+ *    the leader has written it, too. That is so for the core alone: what this node claims to others, forgets, and reads
+ *    back goes by what is on its disk. */
 
-uint64_t pit_raft_guard_own_disk(const struct pit_consensus *consensus)
+/* How far so many followers at least have acknowledged in this term; nothing before the barrier is asked for. */
+static uint64_t acknowledged_by(const struct pit_consensus *consensus, uint32_t followers)
 {
     const struct raft *raft = &consensus->raft;
-    if (raft->state != RAFT_LEADER || consensus->barrier_term != raft->current_term)
-        return UINT64_MAX;
     uint64_t matches[PIT_CONSENSUS_NODES_MAX];
     uint32_t count = 0;
     for (unsigned i = 0; i < raft->configuration.n && count < PIT_CONSENSUS_NODES_MAX; i++) {
@@ -126,8 +131,27 @@ uint64_t pit_raft_guard_own_disk(const struct pit_consensus *consensus)
             matches[place] = matches[place - 1];
         matches[place] = match;
     }
-    uint64_t enough = matches[consensus->options.nodes / 2 - 1];
+    return matches[followers - 1];
+}
+
+static bool counts(const struct pit_consensus *consensus)
+{
+    return consensus->raft.state == RAFT_LEADER && consensus->barrier_term == consensus->raft.current_term;
+}
+
+uint64_t pit_raft_guard_own_disk(const struct pit_consensus *consensus)
+{
+    if (!counts(consensus))
+        return UINT64_MAX;
+    uint64_t enough = acknowledged_by(consensus, consensus->options.nodes / 2);
     return enough > consensus->barrier_index ? enough : consensus->barrier_index;
+}
+
+uint64_t pit_raft_guard_other_disks(const struct pit_consensus *consensus)
+{
+    if (!counts(consensus) || consensus->written < consensus->barrier_index)
+        return 0;
+    return acknowledged_by(consensus, consensus->options.nodes / 2 + 1);
 }
 
 /* 5. A node that has lost its log takes part when it cannot break any more what it has promised before:
@@ -140,7 +164,7 @@ bool pit_raft_guard_rejoins(const struct pit_consensus *consensus)
     uint32_t all = (2u << consensus->options.nodes) - 2;
     return (rejoin->answered | 1u << consensus->options.node) == all && rejoin->leader != 0 &&
            rejoin->term >= rejoin->highest && rejoin->term == raft->current_term &&
-           raft->commit_index >= rejoin->committed;
+           raft->commit_index >= rejoin->committed && consensus->written >= rejoin->committed;
 }
 
 /* 6. And a leader finds out anew how far such a node is: once for each of its lives, in each term. What it acknowledges

@@ -54,7 +54,7 @@ int pit_raft_memory_snapshot(struct raft_fsm *fsm, struct raft_buffer *buffers[]
     raft_set_snapshot_threshold(raft, UINT32_MAX);
     for (uint64_t index = raft->last_applied; pit_raft_memory_entry(consensus, index); index--) {
         bytes += cost(consensus, index);
-        if (bytes > consensus->options.memory_bytes / 2)
+        if (bytes > consensus->options.memory_bytes / 2 && index <= consensus->written)
             break;
         stays++;
     }

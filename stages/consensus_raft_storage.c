@@ -108,7 +108,8 @@ int pit_raft_storage_load(struct raft_io *io, raft_term *term, raft_id *voted_fo
     *start_index = base->index + 1;
     *entries = loading.entries;
     *entries_count = loading.count;
-    consensus->next_index = base->index + loading.count + 1;
+    consensus->written = base->index + loading.count;
+    consensus->next_index = consensus->written + 1;
     consensus->counted = base->index;
     return 0;
 }
@@ -161,6 +162,13 @@ int pit_raft_storage_set_vote(struct raft_io *io, raft_id node)
     return keep_vote(consensus_of(io), node);
 }
 
+/* Appends. */
+
+static struct pit_raft_append *append_at(const struct pit_consensus *consensus, uint32_t place)
+{
+    return &consensus->appends[(consensus->appends_first + place) & (consensus->appends_room - 1)];
+}
+
 static bool make_room(struct pit_consensus *consensus)
 {
     if (consensus->appends_count < consensus->appends_room)
@@ -170,7 +178,7 @@ static bool make_room(struct pit_consensus *consensus)
     if (!appends)
         return false;
     for (uint32_t i = 0; i < consensus->appends_count; i++)
-        appends[i] = consensus->appends[(consensus->appends_first + i) & (consensus->appends_room - 1)];
+        appends[i] = *append_at(consensus, i);
     free(consensus->appends);
     consensus->appends = appends;
     consensus->appends_room = room;
@@ -201,15 +209,16 @@ int pit_raft_storage_append(struct raft_io *io, struct raft_io_append *request, 
     if (code != 0)
         return pit_raft_fail(consensus, code, "entries from %llu on cannot be written: %s",
                              (unsigned long long)consensus->next_index, strerror(-code));
+    uint64_t before = consensus->memory_bytes;
     for (unsigned i = 0; i < count; i++)
         pit_raft_memory_add(consensus, ours[i].bytes);
     request->cb = callback;
     consensus->next_index += count;
-    uint32_t place = (consensus->appends_first + consensus->appends_count++) & (consensus->appends_room - 1);
-    consensus->appends[place] = (struct pit_raft_append){
+    *append_at(consensus, consensus->appends_count++) = (struct pit_raft_append){
         .request = request,
         .ticket = ++consensus->ticket,
         .last = consensus->next_index - 1,
+        .bytes = consensus->memory_bytes - before,
     };
     return 0;
 }
@@ -227,7 +236,20 @@ int pit_raft_storage_truncate(struct raft_io *io, raft_index index)
     pit_raft_memory_truncate(consensus, index);
     consensus->ticket++;
     consensus->next_index = index;
+    if (consensus->written >= index)
+        consensus->written = index - 1;
     return 0;
+}
+
+/* What the core has been told of, and is durable. */
+static void forget_done(struct pit_consensus *consensus)
+{
+    while (consensus->appends_told > 0 && consensus->appends_durable > 0) {
+        consensus->appends_first = (consensus->appends_first + 1) & (consensus->appends_room - 1);
+        consensus->appends_count--;
+        consensus->appends_told--;
+        consensus->appends_durable--;
+    }
 }
 
 bool pit_raft_storage_look(struct pit_consensus *consensus)
@@ -240,19 +262,45 @@ bool pit_raft_storage_look(struct pit_consensus *consensus)
     }
     PIT_CHECK((uint64_t)durable >= consensus->durable && (uint64_t)durable <= consensus->ticket);
     consensus->durable = (uint64_t)durable;
+    while (consensus->appends_durable < consensus->appends_count) {
+        const struct pit_raft_append *append = append_at(consensus, consensus->appends_durable);
+        if (append->ticket > consensus->durable)
+            break;
+        consensus->written = append->last;
+        consensus->appends_durable++;
+        if (!append->request)
+            consensus->ahead_bytes -= append->bytes;
+    }
+    forget_done(consensus);
     return true;
+}
+
+/* Whether the core may take an append for written. What it takes for written and is not is in memory: that has its
+ * limit. */
+static bool may_tell(const struct pit_consensus *consensus, const struct pit_raft_append *append)
+{
+    if (append->ticket <= consensus->durable && append->last <= pit_raft_guard_own_disk(consensus))
+        return true;
+    return append->last <= pit_raft_guard_other_disks(consensus) &&
+           consensus->ahead_bytes + append->bytes <= consensus->options.memory_bytes / 2;
 }
 
 uint32_t pit_raft_storage_complete(struct pit_consensus *consensus)
 {
     uint32_t done = 0;
-    while (consensus->appends_count > 0 && !consensus->failure.code) {
-        struct pit_raft_append append = consensus->appends[consensus->appends_first];
-        if (append.ticket > consensus->durable || append.last > pit_raft_guard_own_disk(consensus))
+    while (consensus->appends_told < consensus->appends_count && !consensus->failure.code) {
+        struct pit_raft_append *append = append_at(consensus, consensus->appends_told);
+        if (!may_tell(consensus, append))
             break;
-        consensus->appends_first = (consensus->appends_first + 1) & (consensus->appends_room - 1);
-        consensus->appends_count--;
-        append.request->cb(append.request, 0);
+        struct raft_io_append *request = append->request;
+        append->request = NULL;
+        if (append->ticket > consensus->durable) {
+            consensus->ahead_bytes += append->bytes;
+            consensus->ahead++;
+        }
+        consensus->appends_told++;
+        forget_done(consensus);
+        request->cb(request, 0);
         pit_raft_network_settle(consensus);
         done++;
     }
@@ -262,8 +310,9 @@ uint32_t pit_raft_storage_complete(struct pit_consensus *consensus)
 void pit_raft_storage_abandon(struct pit_consensus *consensus)
 {
     for (; consensus->appends_count > 0; consensus->appends_count--) {
-        struct raft_io_append *request = consensus->appends[consensus->appends_first].request;
+        struct raft_io_append *request = append_at(consensus, 0)->request;
         consensus->appends_first = (consensus->appends_first + 1) & (consensus->appends_room - 1);
-        request->cb(request, 0);
+        if (request)
+            request->cb(request, 0);
     }
 }

@@ -17,7 +17,7 @@
 
 struct totals {
     uint64_t runs, happened, delivered, acknowledged, unknown, crashes, elections, installed, rejoined, reread, handed,
-        trace;
+        ahead, trace;
 };
 
 static void add(struct totals *totals, const struct world *world)
@@ -33,6 +33,7 @@ static void add(struct totals *totals, const struct world *world)
     totals->rejoined += world->rejoined;
     totals->reread += world->reread;
     totals->handed += world->handed;
+    totals->ahead += world->ahead;
     totals->trace = totals->trace * 31 + world->trace;
 }
 
@@ -117,11 +118,11 @@ int main(int count, char **arguments)
     clock_gettime(CLOCK_MONOTONIC, &end);
     printf("%s, seeds %lu to %lu: %lu runs, %lu violations; %lu events, %lu entries done, %lu proposals acknowledged, "
            "%lu unknown, %lu crashes, %lu elections, %lu entries reread, %lu states installed, %lu logs lost, %lu "
-           "times handed over; digest "
+           "times handed over, %lu appends committed ahead of the leader's disk; digest "
            "of all of it %016lx; %.1f s\n",
            pit_consensus_engine(), from, from + totals.runs - 1, totals.runs, failed, totals.happened, totals.delivered,
            totals.acknowledged, totals.unknown, totals.crashes, totals.elections, totals.reread, totals.installed,
-           totals.rejoined, totals.handed, totals.trace,
+           totals.rejoined, totals.handed, totals.ahead, totals.trace,
            (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
     world_free(&world);
     if (expect)

@@ -287,8 +287,9 @@ void disk_choose_base(struct disk *disk)
 
 void disk_remove(struct disk *disk)
 {
-    if (!disk->journal && disk->first < disk->committed)
-        disk->first = world_between(disk->world, disk->first, disk->committed);
+    uint64_t last = disk->committed < disk->count ? disk->committed : disk->count;
+    if (!disk->journal && disk->first < last)
+        disk->first = world_between(disk->world, disk->first, last);
 }
 
 struct pit_consensus_storage disk_storage(struct disk *disk)
@@ -328,6 +329,8 @@ void disk_crash(struct disk *disk)
         free(write);
     }
     disk->writes_end = &disk->writes;
+    if (disk->committed > disk->count)
+        disk->committed = disk->count; /* what is said to be committed is written after it */
     disk->log_count = 0;
     for (uint64_t i = 0; i < disk->count; i++)
         remember(disk, disk->entries[i].term, disk->entries[i].chain);

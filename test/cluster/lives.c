@@ -40,7 +40,7 @@ static void install(struct world *world, struct event *event)
     struct node *node = &world->node[event->value];
     const struct node *donor = &world->node[world_between(world, 1, world->nodes)];
     const struct disk *disk = &node->disk;
-    uint64_t base = donor->disk.committed;
+    uint64_t base = donor->disk.committed < donor->disk.count ? donor->disk.committed : donor->disk.count;
     bool has = base > 0 && disk->log_count >= base && disk->log[base - 1].chain == donor->disk.log[base - 1].chain;
     node->installing = false;
     /* What it has after an entry that is another one than is committed can never be committed: no promise goes with it.

@@ -155,6 +155,7 @@ void node_start(struct node *node)
     struct pit_error error = {0};
     node->generation++;
     node->proposed_term = 0;
+    node->ahead = 0;
     node->meant_to_stop = false;
     node->restart_ns = 0;
     int code = pit_consensus_open(&node->consensus, &options, &error);
@@ -237,6 +238,8 @@ void node_attend(struct node *node)
         node->disk.committed = state.committed;
     if (node->disk.journal && !node->disk.failed)
         disk_journal_committed(&node->disk, state.committed);
+    world->ahead += state.ahead - node->ahead;
+    node->ahead = state.ahead;
     world->rejoined += node->unfit && !state.rejoining;
     node->unfit = state.rejoining;
     lives_attend(node, &state);

@@ -8,6 +8,7 @@ uint64_t __wrap_pit_raft_guard_bound(const struct pit_consensus *consensus);
 bool __wrap_pit_raft_guard_truncation_waits(const struct pit_consensus *consensus,
                                             const struct raft_append_entries *request);
 uint64_t __wrap_pit_raft_guard_own_disk(const struct pit_consensus *consensus);
+uint64_t __wrap_pit_raft_guard_other_disks(const struct pit_consensus *consensus);
 bool __wrap_pit_raft_guard_rejoins(const struct pit_consensus *consensus);
 void __wrap_pit_raft_guard_refusal(const struct pit_consensus *consensus, struct raft_request_vote_result *result);
 void __wrap_pit_raft_guard_life(struct pit_consensus *consensus, uint32_t node, uint64_t life);
@@ -49,6 +50,13 @@ uint64_t __wrap_pit_raft_guard_own_disk(const struct pit_consensus *consensus)
 {
     (void)consensus;
     return UINT64_MAX;
+}
+
+/* One follower fewer than a majority is enough. */
+uint64_t __wrap_pit_raft_guard_other_disks(const struct pit_consensus *consensus)
+{
+    uint64_t enough = pit_raft_guard_own_disk(consensus);
+    return enough == UINT64_MAX ? 0 : enough;
 }
 
 /* It takes part as soon as it has heard of a leader, and has what that had committed. */

@@ -108,6 +108,7 @@ struct node {
     uint64_t proposed_sequence, proposed_time_ns;
     uint64_t committed; /* as the engine said last; */
     bool led;           /* whether it led then */
+    uint64_t ahead;     /* appends, as the engine said last, that it took for committed before its own disk had them */
     bool meant_to_stop; /* a fault was made to stop it */
 };
 
@@ -159,7 +160,7 @@ struct world {
     struct pit_event *slots;
     /* Outcome. */
     uint64_t trace; /* over everything that happened */
-    uint64_t happened, delivered, crashes, elections, installed, rejoined, reread, handed;
+    uint64_t happened, delivered, crashes, elections, installed, rejoined, reread, handed, ahead;
     uint32_t heir;       /* whom a leader hands over to */
     char violation[512]; /* the first; empty = none */
     bool telling;        /* print what happens */

@@ -80,13 +80,13 @@ static bool has_entry(const struct cluster_node *node, uint64_t index, uint64_t 
         return index <= node->stored && (node->terms[index] == term || node->terms[index] == 0);
     const struct pit_consensus *consensus = node->pipeline->replicator->consensus;
     uint64_t known = pit_raft_term_of(consensus, index);
-    return index <= consensus->raft.last_stored && (known == term || known == 0); /* 0: committed long ago */
+    return index <= consensus->written && (known == term || known == 0); /* 0: committed long ago */
 }
 
 void cluster_check_remember(struct cluster_node *node)
 {
     const struct pit_consensus *consensus = node->pipeline->replicator->consensus;
-    node->stored = consensus->raft.last_stored;
+    node->stored = consensus->written;
     if (node->stored >= CLUSTER_ENTRIES_MAX)
         node->stored = CLUSTER_ENTRIES_MAX - 1;
     for (uint64_t index = 1; index <= node->stored; index++)

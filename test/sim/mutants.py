@@ -104,6 +104,11 @@ CLUSTER_MUTANTS = {
         "    uint64_t bound = consensus->compared_term == raft->current_term ? consensus->compared : 0;\n"
         "    if (ON(claim-without-bound))\n"
         "        return UINT64_MAX;\n"),
+    "counted-too-early": (
+        "a leader whose disk is behind commits what one follower fewer than a majority has",
+        "stages/consensus_raft_guards.c",
+        "    return acknowledged_by(consensus, consensus->options.nodes / 2 + 1);\n",
+        "    return acknowledged_by(consensus, consensus->options.nodes / 2 + (ON(counted-too-early) ? 0 : 1));\n"),
     "vote-forgotten": (
         "term and vote are not written", "stages/consensus_journal.c",
         "    return pit_log_keep_vote(context, term, vote);\n",
