@@ -143,7 +143,19 @@ static void black_out(struct cluster *cluster)
             cluster_node_stop(&cluster->node[number], true);
 }
 
-/* What an operator's question does. */
+/* The disks of all nodes but the one that leads stand still: it goes on leading, and nothing more is committed. */
+static void stand_still(struct cluster *cluster, uint32_t leading, uint64_t random)
+{
+    uint64_t election_ns = (uint64_t)cluster->plan->election_ms * MILLISECOND;
+    uint64_t until_ns = cluster->now_ns + election_ns + sim_below(&random, election_ns);
+    for (uint32_t number = 1; number <= cluster->plan->nodes; number++) {
+        struct cluster_node *node = &cluster->node[number];
+        if (node->pipeline && number != leading && node->stalled_until_ns[node->pipeline->disk_agent] < until_ns)
+            node->stalled_until_ns[node->pipeline->disk_agent] = until_ns;
+    }
+}
+
+/* What an operator's question does. Often it comes to nothing, with something under way. */
 static void hand_over(struct cluster *cluster, uint64_t random)
 {
     uint32_t leading = cluster_leading(cluster), to = 1 + (uint32_t)sim_below(&random, cluster->plan->nodes);
@@ -153,6 +165,8 @@ static void hand_over(struct cluster *cluster, uint64_t random)
     const struct pit_operator_handler *handler = &cluster->node[leading].pipeline->replicator->operators.handler;
     int code = handler->transfer(handler->context, to, &error);
     sim_trace_note(&cluster->trace, "hand-over", leading, to, (uint64_t)-code);
+    if (code == 0 && sim_chance(&random, 50))
+        stand_still(cluster, leading, random);
 }
 
 static void drift(struct cluster_node *node, uint64_t random)
