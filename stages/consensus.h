@@ -159,7 +159,7 @@ struct pit_consensus_state {
     uint32_t needs_snapshot; /* leader: bits (1 << node) of nodes that need entries which the disk has no more */
     /* Counters since open. */
     uint64_t refused;   /* messages that no right node sends: each was dropped */
-    uint64_t waited;    /* acknowledgements a new leader had to drop until its own barrier was on disk */
+    uint64_t waited;    /* acknowledgements that came before a new leader's barrier was on its disk: counted later */
     uint64_t bounded;   /* acknowledgements whose claim was cut to what had been compared */
     uint64_t postponed; /* messages dropped because they truncate what was still being written */
     uint64_t cut;       /* messages shortened, or emptied, for flight_bytes */

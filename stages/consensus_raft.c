@@ -398,11 +398,18 @@ no_memory:
     return consensus->failure.code ? -EIO : -ENOMEM;
 }
 
-static void receive_append(struct pit_consensus *consensus, struct raft_message *message)
+static void give(struct pit_consensus *consensus, uint32_t from, struct raft_message *message)
+{
+    message->server_id = from;
+    message->server_address = node_names[from];
+    consensus->receive(&consensus->io, message);
+}
+
+static void receive_append(struct pit_consensus *consensus, uint32_t from, struct raft_message *message)
 {
     if (!pit_raft_memory_overlap(consensus, message)) {
-        pit_raft_fail(consensus, -EPROTO, "node %llu leads in term %llu with another entry %llu than is committed here",
-                      (unsigned long long)message->server_id, (unsigned long long)message->append_entries.term,
+        pit_raft_fail(consensus, -EPROTO, "node %u leads in term %llu with another entry %llu than is committed here",
+                      from, (unsigned long long)message->append_entries.term,
                       (unsigned long long)consensus->raft.log.snapshot.last_index);
         pit_raft_discard(message);
         return;
@@ -413,8 +420,36 @@ static void receive_append(struct pit_consensus *consensus, struct raft_message 
         return;
     }
     pit_raft_guard_comparing(consensus, &message->append_entries);
-    consensus->receive(&consensus->io, message);
+    give(consensus, from, message);
     pit_raft_guard_compared(consensus);
+}
+
+/* Of acknowledgements that a new leader could not count yet the last of each node is kept: without it nothing more
+ * would be sent there before the next heartbeat. */
+static void hold(struct pit_consensus *consensus, uint32_t from, const struct raft_append_entries_result *result)
+{
+    struct pit_raft_peer *peer = &consensus->peers[from];
+    peer->held = true;
+    peer->acknowledgement = *result;
+    consensus->waited++;
+}
+
+static void hear_held(struct pit_consensus *consensus)
+{
+    const struct raft *raft = &consensus->raft;
+    if (raft->state == RAFT_LEADER && pit_raft_guard_acknowledgements_wait(consensus))
+        return;
+    for (uint32_t node = 1; node <= consensus->options.nodes && !consensus->failure.code; node++) {
+        struct pit_raft_peer *peer = &consensus->peers[node];
+        struct raft_message message = {.type = RAFT_IO_APPEND_ENTRIES_RESULT};
+        message.append_entries_result = peer->acknowledgement;
+        bool counts = peer->held && raft->state == RAFT_LEADER && peer->acknowledgement.term == raft->current_term;
+        peer->held = false;
+        if (!counts)
+            continue;
+        give(consensus, node, &message);
+        finish(consensus);
+    }
 }
 
 static void receive_result(struct pit_consensus *consensus, uint32_t from, struct raft_message *message)
@@ -426,16 +461,17 @@ static void receive_result(struct pit_consensus *consensus, uint32_t from, struc
         pit_raft_network_acknowledged(consensus, from, result);
         if (result->rejected == 0 && result->term == consensus->raft.current_term &&
             pit_raft_guard_acknowledgements_wait(consensus)) {
-            consensus->waited++;
+            hold(consensus, from, result);
             return;
         }
     }
-    consensus->receive(&consensus->io, message);
+    give(consensus, from, message);
 }
 
 /* After whatever was heard, or written. */
 static void look(struct pit_consensus *consensus)
 {
+    hear_held(consensus);
     pit_raft_rejoin_look(consensus);
     pit_raft_transfer_look(consensus);
 }
@@ -480,16 +516,14 @@ void pit_consensus_receive(struct pit_consensus *consensus, uint32_t from, const
         pit_raft_discard(&message);
         return;
     }
-    message.server_id = from;
-    message.server_address = node_names[from];
     if (message.type == RAFT_IO_REQUEST_VOTE)
         pit_raft_turn_asked(consensus);
     if (message.type == RAFT_IO_APPEND_ENTRIES)
-        receive_append(consensus, &message);
+        receive_append(consensus, from, &message);
     else if (message.type == RAFT_IO_APPEND_ENTRIES_RESULT)
         receive_result(consensus, from, &message);
     else
-        consensus->receive(&consensus->io, &message);
+        give(consensus, from, &message);
     finish(consensus);
     pit_raft_storage_complete(consensus);
     look(consensus);

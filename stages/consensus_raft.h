@@ -59,6 +59,8 @@ struct pit_raft_peer {
     uint64_t heard_ns;  /* when something was sent to it that keeps it from campaigning */
     uint64_t unread;    /* index from which on entries could not be read for it, */
     uint64_t unread_ns; /* then */
+    bool held;          /* an acknowledgement waits until it may be counted: */
+    struct raft_append_entries_result acknowledgement;
     uint64_t life;      /* of a node that rejoins, the one in which its place in this leader's log was reset, */
     uint64_t life_term; /* in this term */
 };

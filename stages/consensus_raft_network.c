@@ -34,13 +34,15 @@ static void forget_refused(struct pit_raft_peer *peer, uint64_t before)
 void pit_raft_network_forget_node(struct pit_consensus *consensus, uint32_t node)
 {
     forget_flights(&consensus->peers[node]);
-    consensus->peers[node].careful = false;
+    consensus->peers[node].careful = consensus->peers[node].held = false;
 }
 
 void pit_raft_network_forget(struct pit_consensus *consensus)
 {
-    for (uint32_t node = 1; node <= consensus->options.nodes; node++)
+    for (uint32_t node = 1; node <= consensus->options.nodes; node++) {
         forget_flights(&consensus->peers[node]);
+        consensus->peers[node].held = false;
+    }
     consensus->needs_snapshot = 0;
 }
 

@@ -120,6 +120,25 @@ static void a_new_leader_counts_no_copies_before_its_barrier_is_on_its_disk(void
     solo_close(&solo);
 }
 
+static void what_a_new_leader_could_not_count_yet_it_remembers(void **unused)
+{
+    (void)unused;
+    solo_open(&solo, 1, 3);
+    solo.stalled = true;
+    uint64_t term = solo_elect(&solo);
+    solo_acknowledge(&solo, 2, term, 1);
+    solo_pass(&solo, 1);
+    assert_int_equal(state().waited, 1);
+    assert_int_equal(solo_last(&solo, 2, RAFT_IO_APPEND_ENTRIES)->entries, 0);
+    solo.stalled = false;
+    solo_pass(&solo, 1);
+    assert_int_equal(solo_last(&solo, 2, RAFT_IO_APPEND_ENTRIES)->entries, 1); /* not at the next heartbeat */
+    assert_int_equal(solo_last(&solo, 3, RAFT_IO_APPEND_ENTRIES)->entries, 0);
+    solo_acknowledge(&solo, 2, term, 2);
+    assert_true(state().ready);
+    solo_close(&solo);
+}
+
 static void a_follower_claims_what_was_compared_and_no_more(void **unused)
 {
     (void)unused;
@@ -432,6 +451,7 @@ int main(void)
         cmocka_unit_test(an_empty_disk_is_no_node_unless_a_cluster_begins),
         cmocka_unit_test(serves_when_its_barrier_is_committed_and_not_before),
         cmocka_unit_test(a_new_leader_counts_no_copies_before_its_barrier_is_on_its_disk),
+        cmocka_unit_test(what_a_new_leader_could_not_count_yet_it_remembers),
         cmocka_unit_test(a_follower_claims_what_was_compared_and_no_more),
         cmocka_unit_test(a_write_that_ends_under_another_leader_claims_nothing),
         cmocka_unit_test(a_late_request_of_an_older_term_claims_nothing),
