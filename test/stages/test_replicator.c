@@ -398,6 +398,31 @@ static void slow_matchers_hold_up_their_own_node_alone(void **state)
     assert_same();
 }
 
+/* It proposes nothing more, and goes on leading: the others hear it. */
+static void leader_whose_matchers_stand_still_leads_on(void **state)
+{
+    (void)state;
+    open_all();
+    struct node *first = await_leader();
+    uint64_t put_so_far = 0;
+    first->unread = true;
+    see_epoch(first);
+    for (uint32_t i = 0; i < 3000; i++) { /* ten election timeouts */
+        while (pit_ring_room(first->intake, 1))
+            put(first, ++put_so_far);
+        step();
+        assert_ptr_equal(leader(), first);
+    }
+    assert_int_equal(pit_replicator_counters(first->replicator)->delayed, 0);
+    assert_int_equal(pit_replicator_counters(first->replicator)->committed, SLOTS);
+    assert_in_range(put_so_far, 2 * SLOTS, 2 * SLOTS + PIT_REPLICATOR_FLIGHT * PIT_REPLICATOR_BATCH_BYTES / 64);
+    first->unread = false;
+    await_taken(2 + put_so_far);
+    assert_ptr_equal(leader(), first);
+    assert_int_equal(pit_word_load_relaxed(&first->board.leads), 1);
+    assert_same();
+}
+
 static void leader_defines_the_price_band_that_its_configuration_has(void **state)
 {
     (void)state;
@@ -700,6 +725,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(time_never_falls_whatever_the_leaders_clock_says, prepare, tidy),
         cmocka_unit_test_setup_teardown(new_leader_goes_on_where_the_old_one_was, prepare, tidy),
         cmocka_unit_test_setup_teardown(slow_matchers_hold_up_their_own_node_alone, prepare, tidy),
+        cmocka_unit_test_setup_teardown(leader_whose_matchers_stand_still_leads_on, prepare, tidy),
         cmocka_unit_test_setup_teardown(leader_defines_the_price_band_that_its_configuration_has, prepare, tidy),
         cmocka_unit_test_setup_teardown(drain_ends_with_everything_that_was_taken, prepare, tidy),
         cmocka_unit_test_setup_teardown(leader_with_a_full_disk_says_so_and_goes_on_when_there_is_space, prepare, tidy),
