@@ -20,6 +20,7 @@ struct seat {
     uint64_t bytes[NODES + 1];
     uint64_t last[NODES + 1]; /* first word of the last one */
     bool rising;              /* that word was always higher than the one before */
+    uint64_t lost[NODES + 1]; /* connections from each */
 };
 
 static char directory[256];
@@ -61,6 +62,12 @@ static void received(void *argument, uint32_t from, const void *bytes, size_t co
     seat->bytes[from] += count;
 }
 
+static void lost(void *argument, uint32_t from)
+{
+    struct seat *seat = argument;
+    seat->lost[from]++;
+}
+
 static struct pit_peers_options options(uint32_t node)
 {
     struct pit_peers_options options = {
@@ -78,6 +85,8 @@ static struct pit_peers_options options(uint32_t node)
         .random = random_bytes,
         .received = received,
         .received_argument = &seats[node],
+        .lost = lost,
+        .lost_argument = &seats[node],
     };
     for (uint32_t i = 1; i <= NODES; i++)
         options.addresses[i] = addresses[i];
@@ -218,6 +227,29 @@ static void a_node_that_comes_back_is_reached_again(void **state)
         UNTIL(seats[2].received[1] == 1);
         assert_int_equal(seats[2].last[1], round);
     }
+}
+
+static void that_a_node_has_ended_is_told_after_what_it_said(void **state)
+{
+    (void)state;
+    sit_all();
+    assert_true(say(2, 1, 1, 100) && say(2, 3, 1, 100));
+    UNTIL(seats[1].received[2] == 1 && seats[3].received[2] == 1);
+    uint64_t said = 1;
+    while (say(2, 1, said + 1, 100000) && said < 20)
+        said++;
+    leave(2); /* what it has sent may be cut short, never what comes before */
+    UNTIL(seats[1].lost[2] == 1 && seats[3].lost[2] == 1);
+    uint64_t heard = seats[1].received[2];
+    assert_in_range(heard, 1, said);
+    struct pit_peers_options how = options(2);
+    sit(2, &how);
+    UNTIL(all_reach());
+    assert_true(say(2, 1, said + 1, 100));
+    UNTIL(seats[1].received[2] == heard + 1);
+    assert_true(seats[1].rising);
+    assert_int_equal(seats[1].lost[2], 1);
+    assert_int_equal(seats[1].lost[3] + seats[3].lost[1] + seats[2].lost[1] + seats[2].lost[3], 0);
 }
 
 static void who_has_another_key_or_cluster_is_nobody(void **state)
@@ -548,6 +580,7 @@ int main(void)
         EACH(messages_of_all_sizes_get_through_in_order),
         EACH(a_full_queue_loses_messages_and_nothing_else),
         EACH(a_node_that_comes_back_is_reached_again),
+        EACH(that_a_node_has_ended_is_told_after_what_it_said),
         EACH(who_has_another_key_or_cluster_is_nobody),
         EACH(a_proof_is_good_once_and_in_one_direction),
         EACH(hostile_bytes_cost_a_counter),
