@@ -241,6 +241,9 @@ static void prepare_failed(struct pit_journal *journal, int code, uint64_t fille
             pit_journal_wake(journal->options.journaler_bell);
         return;
     }
+    /* It is not space that is lacking now: a block that waits for it is not to wait any more. */
+    if (pit_journal_alarm_clear(&journal->blank_alarm, &journal->files))
+        pit_journal_wake(journal->options.journaler_bell);
     journal->retry_below = filled;
     journal->retry_at = filled + journal->options.segment_bytes / 16;
 }

@@ -300,6 +300,31 @@ static void another_failure_while_a_block_waits_is_final(void **state)
     memory_disk_free(&venue.memory);
 }
 
+/* There is space again when the next segment is prepared, but something else goes wrong, once: the block that waits for
+ * a segment is not to wait for ever. */
+static void another_failure_of_the_preparer_ends_the_waiting(void **state)
+{
+    (void)state;
+    begin(2 * SEGMENT_BYTES - 1, &(struct pit_journal_options){0});
+    fill(BLOCK_COMMANDS);
+    assert_true(pit_journal_space(venue.journal).alarm);
+    venue.memory.capacity = 0;
+    venue.memory.clock_ns += SECOND_NS;
+    venue.memory.fail_write_code = -EIO;
+    venue.memory.fail_write_in = 1;
+    assert_int_equal(pit_journal_prepare_work(venue.journal), 1);
+    assert_int_equal(venue.memory.fail_write_in, 0);
+    expect_good();
+    for (uint32_t i = 0; i < 10; i++) {
+        venue.memory.clock_ns += SECOND_NS;
+        turn(0);
+    }
+    settle();
+    assert_false(pit_journal_space(venue.journal).waits);
+    assert_int_equal(pit_journal_room(venue.journal, 0), PIT_JOURNAL_ROOM_ALL);
+    end_venue();
+}
+
 /* The same block goes to the same place again and again, torn each time, and may be cut short by a power failure. */
 static void a_block_torn_at_every_try_is_never_half_there(void **state)
 {
@@ -469,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_single_refusal_anywhere_is_made_good),
         cmocka_unit_test(a_directory_that_cannot_be_synced_is_final),
         cmocka_unit_test(another_failure_while_a_block_waits_is_final),
+        cmocka_unit_test(another_failure_of_the_preparer_ends_the_waiting),
         cmocka_unit_test(a_block_torn_at_every_try_is_never_half_there),
         cmocka_unit_test(room_is_kept_for_cancels_and_then_for_the_last),
         cmocka_unit_test(the_reserve_stays_free),
