@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "journal/disk_layer.h"
 #include "journal/snapshot.h"
 #include "pitline/market_data.h"
 #include "stages/pipeline_parts.h"
@@ -19,6 +20,8 @@
 #define PROGRESS_EVERY 20000u
 
 struct recovery {
+    struct pit_disk_layer disk; /* first: of snapshots; notes what cannot be read */
+    int unread;                 /* errno of that, 0 = all could be */
     struct pit_pipeline *pipeline;
     uint64_t begun_ns;
     struct pit_snapshot_header from; /* the snapshot begun with; sequence 0 = none */
@@ -86,6 +89,16 @@ static void on_progress(void *context, uint64_t bytes_done, uint64_t bytes_total
 
 /* Snapshots. */
 
+static int64_t read_noted(void *context, int file, void *bytes, size_t count, uint64_t offset)
+{
+    struct recovery *recovery = context;
+    const struct pit_disk *under = recovery->disk.under;
+    const int64_t got = under->read(under->context, file, bytes, count, offset);
+    if (got < 0)
+        recovery->unread = (int)got;
+    return got;
+}
+
 static void on_bad_snapshot(void *context, const char *text)
 {
     const struct recovery *recovery = context;
@@ -139,7 +152,8 @@ static int load(struct recovery *recovery, uint64_t sequence, struct pit_error *
                                                .room_context = recovery,
                                                .past = past,
                                                .results = pipeline->results};
-    int code = pit_snapshot_load(pipeline->disk, pipeline->config.directory, sequence, &target, &recovery->from, error);
+    int code =
+        pit_snapshot_load(&recovery->disk.disk, pipeline->config.directory, sequence, &target, &recovery->from, error);
     for (uint32_t symbol = 0; symbol < PIT_SYMBOLS_MAX; symbol++)
         pipeline->past[symbol] = (struct pit_publisher_past){.trades = past[symbol].trades,
                                                              .last_price = past[symbol].last_price,
@@ -167,7 +181,7 @@ static int renew(struct recovery *recovery, struct pit_error *error)
 /* Puts the newest good snapshot of at most that sequence into the markets; none where there is none. */
 static int load_newest(struct recovery *recovery, uint64_t at_most, struct pit_error *error)
 {
-    const struct pit_disk *disk = recovery->pipeline->disk;
+    const struct pit_disk *disk = &recovery->disk.disk;
     const char *directory = recovery->pipeline->config.directory;
     uint8_t journal_id[16];
     if (pit_snapshot_journal_id(disk, directory, journal_id, error) != 0)
@@ -220,14 +234,26 @@ static int replay_tail(struct recovery *recovery, struct pit_replay_result *resu
 static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     struct recovery recovery = {.pipeline = pipeline, .begun_ns = now_ns()};
+    pit_disk_layer_init(&recovery.disk, pipeline->disk);
+    recovery.disk.disk.read = read_noted;
     struct pit_replay_result result = {0};
     uint64_t at_most = UINT64_MAX;
+    bool again = false;
     for (;;) {
         int code = load_newest(&recovery, at_most, error);
         if (code == 0)
             code = replay_tail(&recovery, &result, error);
         if (code == 0 || code == -ENOENT)
             break;
+        if (code == -EBADMSG && recovery.unread && !again) {
+            again = true; /* a journal lacks its beginning, perhaps for a snapshot that could not be read just now */
+            at_most = UINT64_MAX;
+            recovery.unread = 0;
+            code = renew(&recovery, error);
+            if (code)
+                return code;
+            continue;
+        }
         if (recovery.from.sequence == 0 || (code != -ESTALE && code != -EILSEQ))
             return code;
         on_bad_snapshot(&recovery, error->text);

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "journal/block.h"
+#include "journal/disk_layer.h"
+#include "journal/snapshot.h"
 #include "local_run.h"
 #include "stages/pipeline_parts.h"
 
@@ -207,6 +209,59 @@ static void snapshot_of_another_journal_or_ahead_of_this_one_is_passed_over(void
     assert_non_null(strstr(run.said, "shorter than it was made"));
 }
 
+/* A disk on which snapshots cannot be read, so many times. */
+struct refusing {
+    struct pit_disk_layer layer; /* first */
+    uint32_t times;
+    int file; /* the last that was opened, if it is a snapshot */
+};
+
+static int refusing_open(void *context, const char *path, uint32_t flags)
+{
+    struct refusing *refusing = context;
+    const struct pit_disk *under = refusing->layer.under;
+    const int file = under->open(under->context, path, flags);
+    refusing->file = pit_snapshot_sequence(strrchr(path, '/') + 1) ? file : -1;
+    return file;
+}
+
+static int64_t refusing_read(void *context, int file, void *bytes, size_t count, uint64_t offset)
+{
+    struct refusing *refusing = context;
+    const struct pit_disk *under = refusing->layer.under;
+    if (file != refusing->file || refusing->times == 0)
+        return under->read(under->context, file, bytes, count, offset);
+    refusing->times--;
+    return -EIO;
+}
+
+/* A read that fails once is no damage: a node of a cluster that took it for that would put a good log aside. */
+static void snapshot_that_stands_for_the_beginning_is_read_twice(void **state)
+{
+    (void)state;
+    struct local_run run;
+    struct pit_error error = {0};
+    struct refusing refusing = {.file = -1, .times = UINT32_MAX};
+    char segment[PIT_JOURNAL_NAME_BYTES];
+    local_run_copy("whole", "unread");
+    local_run_snapshot("unread", LAST, false);
+    pit_disk_layer_init(&refusing.layer, pit_disk_machine());
+    refusing.layer.disk.open = refusing_open;
+    refusing.layer.disk.read = refusing_read;
+    local_run_prepare(&run, "unread", 0);
+    run.config.disk = &refusing.layer.disk;
+    if (pit_pipeline_create(&run.pipeline, &run.config, &error)) /* the whole journal is there */
+        fail_msg("%s", error.text);
+    pit_pipeline_destroy(run.pipeline);
+    pit_journal_segment_name(segment, 1);
+    assert_int_equal(unlink(local_run_path("unread", segment)), 0);
+    assert_int_equal(pit_pipeline_create(&run.pipeline, &run.config, &error), -EBADMSG);
+    refusing.times = 1;
+    if (pit_pipeline_create(&run.pipeline, &run.config, &error))
+        fail_msg("%s", error.text);
+    pit_pipeline_destroy(run.pipeline);
+}
+
 static void journal_without_its_beginning_starts_from_a_snapshot_or_not_at_all(void **state)
 {
     (void)state;
@@ -242,6 +297,7 @@ int main(void)
         cmocka_unit_test(run_from_a_snapshot_goes_on_as_the_whole),
         cmocka_unit_test(bad_snapshots_are_passed_over_with_a_warning),
         cmocka_unit_test(snapshot_of_another_journal_or_ahead_of_this_one_is_passed_over),
+        cmocka_unit_test(snapshot_that_stands_for_the_beginning_is_read_twice),
         cmocka_unit_test(journal_without_its_beginning_starts_from_a_snapshot_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, make, local_run_directory_remove);
