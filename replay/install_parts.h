@@ -51,6 +51,12 @@ int pit_install_page_read(const struct pit_disk *disk, int file, struct pit_inst
 /* Writes it. It is not durable yet. */
 int pit_install_page_write(const struct pit_disk *disk, int file, struct pit_install_page *page);
 
+/* Whether this is the stream's hash. */
+bool pit_install_right(const struct pit_install_offer *offer, uint64_t hash);
+
+/* Reads the whole stream of an open file. 0: it has the offer's hash; -EBADMSG: it has not; -ENOMEM; the disk's. */
+int pit_install_check(const struct pit_disk *disk, int file, const struct pit_install_offer *offer);
+
 /* What is wrong with a head, for people; NULL = nothing. */
 const char *pit_install_head_check(const struct pit_install_head *head, const struct pit_install_offer *offer);
 

@@ -419,6 +419,34 @@ static void a_stream_with_a_wrong_hash_is_thrown_away(void **state)
     memory_disk_free(&memory);
 }
 
+/* It may lie there for a long time before a start uses it. Most of its front has no checksum of its own. */
+static void a_stream_that_was_damaged_since_is_thrown_away(void **state)
+{
+    (void)state;
+    static struct memory_disk base, memory;
+    struct pit_install_outcome outcome;
+    struct pit_error error = {0};
+    uint64_t seed = fixture_seed();
+    memory_disk_init(&base, 1);
+    base.cache = true;
+    old_log(&base.disk, 7, 1, 10, 0, 0, 0);
+    const struct node_log_found before = node_log_find(&base.disk, HERE);
+    receive_all(&base.disk, 1u << 20);
+    for (uint32_t round = 0; round < 20; round++) {
+        memory_disk_crash(&memory, &base);
+        const uint64_t at = 4096 + fixture_random(&seed) % (round % 2 ? 2048 : offer.bytes);
+        memory_disk_file(&memory, HERE "/install.whole")->bytes[at] ^= (uint8_t)(1u << fixture_random(&seed) % 8);
+        if (finish(&memory.disk, &outcome, &error) != 0)
+            fail_msg("byte %lu: %s", at, error.text);
+        assert_true(outcome.bad && outcome.sequence == 0);
+        const struct node_log_found after = node_log_find(&memory.disk, HERE);
+        assert_memory_equal(&before, &after, sizeof before);
+        assert_int_equal(count_in(&memory, HERE "/install."), 0);
+        memory_disk_free(&memory);
+    }
+    memory_disk_free(&base);
+}
+
 /* Whoever sends it may be wrong: bytes are changed, and the hash made right again. */
 static void a_stream_that_is_none_changes_nothing(void **state)
 {
@@ -507,6 +535,7 @@ int main(void)
         cmocka_unit_test(what_was_received_is_not_asked_for_again),
         cmocka_unit_test(another_stream_begins_again),
         cmocka_unit_test(a_stream_with_a_wrong_hash_is_thrown_away),
+        cmocka_unit_test(a_stream_that_was_damaged_since_is_thrown_away),
         cmocka_unit_test(a_stream_that_is_none_changes_nothing),
         cmocka_unit_test(a_damaged_log_goes_aside_behind_its_mark),
     };
