@@ -77,8 +77,8 @@ const char *pit_journal_segment_check(const uint8_t page[PIT_JOURNAL_PAGE_BYTES]
     *whole = true;
     if (header.version != PIT_JOURNAL_VERSION)
         return "the segment was written in another version of the format";
-    if (header.segment_bytes < PIT_JOURNAL_SEGMENT_BYTES_MIN || header.segment_bytes > PIT_JOURNAL_SEGMENT_BYTES_MAX ||
-        header.segment_bytes % PIT_JOURNAL_PAGE_BYTES != 0)
+    if (header.segment_bytes < PIT_JOURNAL_SEGMENT_BYTES_LEAST ||
+        header.segment_bytes > PIT_JOURNAL_SEGMENT_BYTES_MAX || header.segment_bytes % PIT_JOURNAL_PAGE_BYTES != 0)
         return "the segment header's size is out of bounds";
     return NULL;
 }

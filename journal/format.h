@@ -22,10 +22,18 @@
 #define PIT_JOURNAL_VERSION 1u
 #define PIT_JOURNAL_PAGE_BYTES 4096u
 #define PIT_JOURNAL_BLOCK_BYTES_MAX (1u << 20)
-#define PIT_JOURNAL_SEGMENT_BYTES_MIN (UINT64_C(4) << 20)
+#define PIT_JOURNAL_SEGMENT_BYTES_MIN (UINT64_C(4) << 20)    /* that can be configured */
+#define PIT_JOURNAL_SEGMENT_BYTES_LEAST (UINT64_C(64) << 10) /* that is written and read, with shorter blocks */
 #define PIT_JOURNAL_SEGMENT_BYTES_MAX (UINT64_C(16) << 30)
 #define PIT_JOURNAL_SEGMENT_MAGIC UINT64_C(0x314745534e4c5450) /* "PTLNSEG1" */
 #define PIT_JOURNAL_BLOCK_MAGIC 0x4b4c4250u                    /* "PBLK" */
+
+/* No block of a segment is longer: two of them have room in it. */
+static inline uint32_t pit_journal_block_max(uint64_t segment_bytes)
+{
+    return segment_bytes / 2 < PIT_JOURNAL_BLOCK_BYTES_MAX ? (uint32_t)(segment_bytes / 2)
+                                                           : PIT_JOURNAL_BLOCK_BYTES_MAX;
+}
 
 /* Matchers hand their event digest over each time the sequence is a multiple of this. Part of the format. */
 #define PIT_JOURNAL_DIGEST_EVERY UINT64_C(16384)

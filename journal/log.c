@@ -379,6 +379,12 @@ static void look_at_commands(struct pit_journal_record_header *record, const uin
     }
 }
 
+uint32_t pit_log_entry_max(const struct pit_log *log)
+{
+    const uint32_t room = pit_journal_payload_max(log->journal);
+    return room < PIT_LOG_ENTRY_BYTES_MAX ? room : PIT_LOG_ENTRY_BYTES_MAX;
+}
+
 static int append_one(struct pit_log *log, uint64_t ticket, const struct pit_log_entry *entry)
 {
     static const uint32_t kinds[] = {
@@ -387,7 +393,8 @@ static int append_one(struct pit_log *log, uint64_t ticket, const struct pit_log
         [PIT_LOG_MEMBERS] = PIT_JOURNAL_LOG_MEMBERS,
     };
     PIT_CHECK(entry->index == log->last + 1);
-    if (entry->kind < PIT_LOG_COMMANDS || entry->kind > PIT_LOG_MEMBERS || !carries(entry))
+    if (entry->kind < PIT_LOG_COMMANDS || entry->kind > PIT_LOG_MEMBERS || !carries(entry) ||
+        entry->bytes > pit_log_entry_max(log))
         return -EINVAL;
     if (entry->kind == PIT_LOG_MEMBERS && (entry->index != 1 || entry->bytes > PIT_LOG_MEMBERS_BYTES_MAX))
         return -EINVAL;

@@ -87,6 +87,9 @@ struct pit_journal *pit_log_journal(struct pit_log *log);
 int pit_log_load(struct pit_log *log, uint64_t *term, uint64_t *vote, struct pit_log_base *base,
                  int (*each)(void *argument, const struct pit_log_entry *entry), void *argument);
 
+/* The longest payload of an entry: what a block has room for, PIT_LOG_ENTRY_BYTES_MAX at most. */
+uint32_t pit_log_entry_max(const struct pit_log *log);
+
 /* The payload of the first entry, PIT_LOG_MEMBERS, as long as the log is open; NULL: there is none yet. */
 const void *pit_log_members(const struct pit_log *log, uint32_t *bytes);
 

@@ -71,12 +71,12 @@ static void block_begin(struct pit_journal *journal, uint8_t *bytes)
 static int options_check(const struct pit_journal_options *options, struct pit_error *error)
 {
     uint64_t bytes = options->segment_bytes;
-    if (bytes < PIT_JOURNAL_SEGMENT_BYTES_MIN || bytes > PIT_JOURNAL_SEGMENT_BYTES_MAX ||
+    if (bytes < PIT_JOURNAL_SEGMENT_BYTES_LEAST || bytes > PIT_JOURNAL_SEGMENT_BYTES_MAX ||
         bytes % PIT_JOURNAL_PAGE_BYTES != 0)
         return pit_error_set(error, -EINVAL,
                              "the journal's segment size, %lu bytes, must be from %lu to %lu and a "
                              "multiple of %u",
-                             bytes, PIT_JOURNAL_SEGMENT_BYTES_MIN, PIT_JOURNAL_SEGMENT_BYTES_MAX,
+                             bytes, PIT_JOURNAL_SEGMENT_BYTES_LEAST, PIT_JOURNAL_SEGMENT_BYTES_MAX,
                              PIT_JOURNAL_PAGE_BYTES);
     if (strlen(options->directory) >= sizeof(((struct pit_journal_files *)0)->directory))
         return pit_error_set(error, -ENAMETOOLONG, "%s: the directory's name is too long", options->directory);
@@ -96,6 +96,7 @@ static struct pit_journal *journal_allocate(const struct pit_disk *disk, const s
         return NULL;
     memset(journal, 0, sizeof *journal);
     journal->options = *options;
+    journal->block_max = pit_journal_block_max(options->segment_bytes);
     journal->files.disk = disk;
     strcpy(journal->files.directory, options->directory); /* fits: options_check */
     journal->options.directory = journal->files.directory;
@@ -287,7 +288,7 @@ bool pit_journal_append(struct pit_journal *journal, const struct pit_command *c
     struct pit_journal_block_header *block = journal->block;
     uint32_t bytes = pit_command_bytes(command);
     uint32_t need = bytes + (journal->record ? 0 : (uint32_t)sizeof *journal->record);
-    if (block->used + need > PIT_JOURNAL_BLOCK_BYTES_MAX || journal->broken)
+    if (block->used + need > journal->block_max || journal->broken)
         return false;
     PIT_CHECK(command->sequence == journal->next_sequence);
     /* A sector of a block is never zero: journal/tail.h. */
@@ -333,7 +334,7 @@ bool pit_journal_append_digest(struct pit_journal *journal, uint64_t sequence, c
                 .full = full,
             },
     };
-    if (block->used + sizeof record > PIT_JOURNAL_BLOCK_BYTES_MAX || journal->broken)
+    if (block->used + sizeof record > journal->block_max || journal->broken)
         return false;
     memcpy((uint8_t *)block + block->used, &record, sizeof record);
     block->used += (uint32_t)sizeof record;
@@ -355,13 +356,19 @@ bool pit_journal_append_log(struct pit_journal *journal, const struct pit_journa
 {
     struct pit_journal_block_header *block = journal->block;
     uint32_t room = pit_journal_record_room(record->bytes);
-    if (room > PIT_JOURNAL_BLOCK_BYTES_MAX - PIT_JOURNAL_LEAD_BYTES - block->used || journal->broken)
+    if (room > journal->block_max - PIT_JOURNAL_LEAD_BYTES - block->used || journal->broken)
         return false;
     PIT_CHECK(pit_journal_record_of_log(record->kind) || record->kind == PIT_JOURNAL_DIGEST);
     put_record((uint8_t *)block + block->used, record, payload);
     block->used += room;
     journal->record = NULL;
     return true;
+}
+
+uint32_t pit_journal_payload_max(const struct pit_journal *journal)
+{
+    return journal->block_max - PIT_JOURNAL_LEAD_BYTES -
+           (uint32_t)(sizeof(struct pit_journal_block_header) + sizeof(struct pit_journal_record_header));
 }
 
 /* Puts a record before those of the block. */
@@ -372,7 +379,7 @@ static void lead(struct pit_journal *journal)
     const void *payload = NULL;
     journal->options.lead(journal->options.lead_context, &record, &payload);
     uint32_t room = pit_journal_record_room(record.bytes);
-    PIT_CHECK(room <= PIT_JOURNAL_LEAD_BYTES && block->used + room <= PIT_JOURNAL_BLOCK_BYTES_MAX);
+    PIT_CHECK(room <= PIT_JOURNAL_LEAD_BYTES && block->used + room <= journal->block_max);
     uint8_t *first = (uint8_t *)(block + 1);
     memmove(first + room, first, block->used - sizeof *block);
     put_record(first, &record, payload);
@@ -449,9 +456,9 @@ enum pit_journal_room pit_journal_room(const struct pit_journal *journal, uint64
     if (!pit_journal_alarm_on(&journal->blank_alarm))
         return PIT_JOURNAL_ROOM_ALL;
     uint64_t left = pit_word_load_relaxed(&journal->left.value);
-    if (left < PIT_JOURNAL_LAST_BYTES + ahead_bytes)
+    if (left < journal->block_max + ahead_bytes)
         return PIT_JOURNAL_ROOM_NONE;
-    if (left < PIT_JOURNAL_LAST_BYTES + ahead_bytes + journal->options.cancels_bytes)
+    if (left < journal->block_max + ahead_bytes + journal->options.cancels_bytes)
         return PIT_JOURNAL_ROOM_CANCELS;
     return PIT_JOURNAL_ROOM_ALL;
 }

@@ -56,7 +56,8 @@ enum pit_journal_room {
     PIT_JOURNAL_ROOM_NONE = 2,    /* no space, and less than PIT_JOURNAL_LAST_BYTES left; or a block waits already */
 };
 
-/* Of the last prepared segment: for what was taken already, and for the last digests of a clean stop. */
+/* Of the last prepared segment: for what was taken already, and for the last digests of a clean stop. In segments that
+ * are shorter than PIT_JOURNAL_SEGMENT_BYTES_MIN, a block's longest. */
 #define PIT_JOURNAL_LAST_BYTES ((uint64_t)PIT_JOURNAL_BLOCK_BYTES_MAX)
 
 struct pit_journal;
@@ -83,6 +84,9 @@ bool pit_journal_append_digest(struct pit_journal *journal, uint64_t sequence, c
  * in which no line of 64 bytes is zero. Or a digest record, likewise. False as above. */
 bool pit_journal_append_log(struct pit_journal *journal, const struct pit_journal_record_header *record,
                             const void *payload);
+
+/* The longest payload of such a record. */
+uint32_t pit_journal_payload_max(const struct pit_journal *journal);
 
 /* journaler: hands the block being filled to the disk agent if that is idle and there is anything in it. Returns true
  * if it did. */

@@ -21,6 +21,7 @@ struct pit_journal {
     const char *method_text;
     uint8_t journal_id[16];
     uint8_t *blocks[2];
+    uint32_t block_max; /* bytes of a block */
 
     /* Hand-over, one writer each. */
     struct pit_sequence handed; /* journaler */

@@ -32,6 +32,7 @@ struct pit_cluster_config {
     uint32_t heartbeat_ms; /* [PIT_CLUSTER_HEARTBEAT_MS] */
     uint64_t memory_bytes; /* of committed entries kept in memory, for nodes a little behind: the others get what they
                               lack from the disk [PIT_CONSENSUS_MEMORY_BYTES] */
+    uint32_t chunk_bytes;  /* of a snapshot sent to another node at once [PIT_TRANSFER_CHUNK_BYTES, and no more] */
     bool begin;            /* an empty directory is a new cluster: said once, at the very first start of its nodes */
     bool rejoin; /* an empty directory is a node that has lost its disk: it does not vote before it has caught up */
 };

@@ -86,8 +86,9 @@ static int check_config(const struct pit_pipeline_config *config, struct pit_err
         return pit_error_set(error, -EINVAL, "a pipeline needs a name and a data directory");
     if (config->matchers > PIT_MATCHERS_MAX)
         return pit_error_set(error, -EINVAL, "%u matchers; there can be 1 to %u", config->matchers, PIT_MATCHERS_MAX);
-    if (config->segment_bytes < PIT_JOURNAL_SEGMENT_BYTES_MIN || config->segment_bytes > PIT_JOURNAL_SEGMENT_BYTES_MAX)
-        return pit_error_set(error, -EINVAL, "journal segments of %llu bytes; they can have 4 MiB to 16 GiB",
+    if (config->segment_bytes < PIT_JOURNAL_SEGMENT_BYTES_LEAST ||
+        config->segment_bytes > PIT_JOURNAL_SEGMENT_BYTES_MAX)
+        return pit_error_set(error, -EINVAL, "journal segments of %llu bytes; they can have 64 KiB to 16 GiB",
                              (unsigned long long)config->segment_bytes);
     if (config->cancels_bytes > config->segment_bytes / 2)
         return pit_error_set(error, -EINVAL, "%llu bytes kept for cancels; it can be half a segment, %llu, at most",

@@ -426,6 +426,8 @@ static int fill(struct pit_replicator *replicator, const struct pit_replicator_c
     replicator->symbols_count = symbols;
     replicator->symbols = calloc(symbols + 1, sizeof *replicator->symbols);
     replicator->defined = calloc(symbols + 1, sizeof *replicator->defined);
+    uint32_t room = pit_log_entry_max(config->log);
+    replicator->batch_max = room < PIT_REPLICATOR_BATCH_BYTES ? room : PIT_REPLICATOR_BATCH_BYTES;
     replicator->batch = aligned_alloc(PIT_REPLICATOR_LINE_BYTES, PIT_REPLICATOR_BATCH_BYTES);
     if (!replicator->symbols || !replicator->defined || !replicator->batch)
         return -ENOMEM;
@@ -461,7 +463,7 @@ int pit_replicator_create(struct pit_replicator **created, const struct pit_repl
         code = open_peers(replicator, config->cluster, error);
     }
     if (code == 0)
-        code = pit_replicator_open_transfer(replicator, error);
+        code = pit_replicator_open_transfer(replicator, config->cluster, error);
     if (code == 0)
         code = open_engine(replicator, config->cluster, error);
     if (code) {

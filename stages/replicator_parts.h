@@ -54,6 +54,7 @@ struct pit_replicator {
     uint64_t tag;
     uint32_t in_flight; /* proposals without an answer */
     uint8_t *batch;     /* PIT_REPLICATOR_BATCH_BYTES */
+    uint32_t batch_max; /* bytes of a batch, which the log has room for */
 
     /* Delivering. */
     uint64_t sequence, time_ns; /* of the last committed command */
@@ -124,7 +125,8 @@ static inline size_t pit_replicator_backlog(const struct pit_replicator *replica
 
 /* ---- replicator_transfer.c ---- */
 
-int pit_replicator_open_transfer(struct pit_replicator *replicator, struct pit_error *error);
+int pit_replicator_open_transfer(struct pit_replicator *replicator, const struct pit_cluster_config *cluster,
+                                 struct pit_error *error);
 
 /* Offers, asks, sends. Returns how much there was to do. */
 uint32_t pit_replicator_work_transfer(struct pit_replicator *replicator, const struct pit_consensus_state *state);

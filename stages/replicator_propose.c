@@ -55,7 +55,7 @@ bool pit_replicator_define(struct pit_replicator *replicator)
                 .flags = PIT_COMMAND_WIDE,
                 .definition = replicator->symbols[symbol],
             };
-            if (filled + sizeof command > PIT_REPLICATOR_BATCH_BYTES)
+            if (filled + sizeof command > replicator->batch_max)
                 break;
             add(replicator, &command, sizeof command, replicator->proposed_sequence + ++count, &time_ns, filled);
             filled += (uint32_t)sizeof command;
@@ -88,7 +88,7 @@ uint32_t pit_replicator_take(struct pit_replicator *replicator)
     for (;;) {
         if (replicator->part == PIT_REPLICATOR_LEADS && !may_propose(replicator))
             return done;
-        uint32_t ready = pit_ring_poll(intake, PIT_REPLICATOR_BATCH_BYTES / PIT_REPLICATOR_LINE_BYTES);
+        uint32_t ready = pit_ring_poll(intake, replicator->batch_max / PIT_REPLICATOR_LINE_BYTES);
         uint32_t dropped = stale(replicator, ready);
         pit_ring_release(intake, dropped);
         pit_replicator_count(&replicator->counters.dropped, dropped);
@@ -102,7 +102,7 @@ uint32_t pit_replicator_take(struct pit_replicator *replicator)
         while (count < ready) {
             const struct pit_command *command = pit_ring_slot(intake->ring, intake->next + count);
             uint32_t bytes = pit_command_bytes(command);
-            if (filled + bytes > PIT_REPLICATOR_BATCH_BYTES)
+            if (filled + bytes > replicator->batch_max)
                 break;
             count++;
             add(replicator, command, bytes, replicator->proposed_sequence + count, &time_ns, filled);

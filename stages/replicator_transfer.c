@@ -9,7 +9,8 @@ _Static_assert(offsetof(struct pit_transfer_message, kind) == offsetof(struct pi
                    sizeof(((struct pit_transfer_message *)0)->kind) == sizeof(((struct pit_node_message *)0)->kind),
                "a transfer's messages begin as a node's");
 
-int pit_replicator_open_transfer(struct pit_replicator *replicator, struct pit_error *error)
+int pit_replicator_open_transfer(struct pit_replicator *replicator, const struct pit_cluster_config *cluster,
+                                 struct pit_error *error)
 {
     const struct pit_replicator_config *config = &replicator->config;
     const struct pit_transfer_options options = {
@@ -19,6 +20,7 @@ int pit_replicator_open_transfer(struct pit_replicator *replicator, struct pit_e
         .disk = config->disk,
         .network = pit_peers_network(replicator->peers),
         .clock = replicator->clock,
+        .chunk_bytes = cluster->chunk_bytes,
         .hold = config->transfer_hold,
         .disk_bell = config->transfer_bell,
         .bell = config->bell,

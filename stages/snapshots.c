@@ -65,6 +65,8 @@ static void rest(const struct pit_snapshots *snapshots, uint64_t begun_ns)
     if (!snapshots->unhurried)
         return;
     const uint64_t ns = 2 * (now_ns(snapshots) - begun_ns);
+    if (ns == 0)
+        return; /* a clock that stands still is a simulation's */
     nanosleep(&(struct timespec){.tv_nsec = ns < REST_NS_MAX ? (long)ns : REST_NS_MAX}, NULL);
 }
 

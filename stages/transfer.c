@@ -56,8 +56,8 @@ static int open_source(struct pit_transfer *transfer)
 static int read_chunk(struct pit_transfer *transfer)
 {
     struct pit_transfer_job *job = &transfer->job;
-    const int64_t got =
-        pit_install_source_read(transfer->source, pit_transfer_chunk(transfer), PIT_TRANSFER_CHUNK_BYTES, job->offset);
+    const int64_t got = pit_install_source_read(transfer->source, pit_transfer_chunk(transfer),
+                                                transfer->options.chunk_bytes, job->offset);
     if (got < 0)
         return pit_error_set(&job->error, (int)got, "cannot read the snapshot of sequence %lu in %s: %s",
                              job->offer.sequence, transfer->directory, strerror((int)-got));
@@ -248,6 +248,8 @@ int pit_transfer_open(struct pit_transfer **opened, const struct pit_transfer_op
     transfer->options = *options;
     pit_disk_layer_init(&transfer->disk, options->disk);
     transfer->disk.disk.read = read_or_leave;
+    if (options->chunk_bytes == 0 || options->chunk_bytes > PIT_TRANSFER_CHUNK_BYTES)
+        transfer->options.chunk_bytes = PIT_TRANSFER_CHUNK_BYTES;
     transfer->directory = strdup(options->directory);
     if (!transfer->directory) {
         free(transfer);

@@ -61,6 +61,7 @@ struct pit_transfer_options {
     const struct pit_disk *disk;
     struct pit_consensus_network network; /* sends whole messages to a node */
     struct pit_clock clock;               /* monotonic_ns is used */
+    uint32_t chunk_bytes;                 /* sent at once, at most; 0 = PIT_TRANSFER_CHUNK_BYTES, and no more */
     struct pit_bell *disk_bell;           /* rung when there is something for disk_work; may be NULL */
     struct pit_sequence *hold;         /* gets the block from which on the journal is to stay, 0 = none; may be NULL */
     struct pit_bell *bell;             /* rung when disk_work has done something; may be NULL */

@@ -285,7 +285,8 @@ static void a_journal_is_not_begun_over_another(void **state)
 static void segment_size_out_of_bounds_is_refused(void **state)
 {
     (void)state;
-    const uint64_t sizes[] = {0, SEGMENT_BYTES - 4096, SEGMENT_BYTES + 1, PIT_JOURNAL_SEGMENT_BYTES_MAX + 4096};
+    const uint64_t sizes[] = {0, PIT_JOURNAL_SEGMENT_BYTES_LEAST - 4096, SEGMENT_BYTES + 1,
+                              PIT_JOURNAL_SEGMENT_BYTES_MAX + 4096};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct pit_journal_options options = {.directory = directory, .segment_bytes = sizes[i]};
         struct pit_journal_end nothing = {0};
