@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "journal/snapshot.h"
 #include "market_files.h"
 #include "replay/replay.h"
 #include "ring/check.h"
@@ -14,14 +15,75 @@
 /* A replay of what stands on disk, by the real code, compared with what entered and with what the plain matcher did. */
 struct comparison {
     const struct sim_subject *subject;
+    struct pit_snapshot_header from; /* that it begins with; sequence 0: with the first command */
+    struct pit_arena *arena;
+    struct pit_market *market;
+    struct pit_results *results;
+    struct pit_result progress;
     uint64_t sequence; /* whose events are being hashed */
     uint64_t hash;
 };
 
+static void open_comparison(struct comparison *comparison, const struct sim_subject *subject)
+{
+    struct pit_arena_options options = {.name = "replay", .node = PIT_ARENA_NODE_ANY};
+    *comparison = (struct comparison){.subject = subject};
+    PIT_CHECK(pit_arena_create(&comparison->arena, &options, NULL) == 0);
+    struct pit_reserve reserve = pit_arena_reserve(comparison->arena);
+    comparison->market = pit_market_create(&reserve);
+    PIT_CHECK(pit_results_create(&comparison->results, 0, NULL) == 0);
+}
+
+static void close_comparison(struct comparison *comparison)
+{
+    pit_results_destroy(comparison->results);
+    pit_arena_destroy(comparison->arena);
+}
+
+/* The block that the journal begins with, if its first commands are gone; else 0. */
+static uint64_t begins_late(const struct sim_subject *subject)
+{
+    struct pit_journal_reader *reader;
+    uint64_t block, sequence;
+    if (pit_journal_reader_open_at(&reader, subject->disk, SIM_DIRECTORY, PIT_JOURNAL_FROM_THERE, NULL) != 0)
+        return 0; /* the replay says what is wrong */
+    pit_journal_reader_beginning(reader, &block, &sequence);
+    pit_journal_reader_close(reader);
+    return block > 1 || sequence > 1 ? block : 0;
+}
+
+/* Begins with the oldest snapshot that the rest of the journal goes on from. */
+static void begin_late(struct comparison *comparison, uint64_t block)
+{
+    const struct sim_subject *subject = comparison->subject;
+    struct pit_snapshot_header found;
+    struct pit_error error = {0};
+    uint8_t id[16];
+    int code = pit_snapshot_journal_id(subject->disk, SIM_DIRECTORY, id, &error);
+    for (uint64_t at_most = UINT64_MAX; code == 0; at_most = found.sequence - 1) {
+        code = pit_snapshot_newest(subject->disk, SIM_DIRECTORY, id, at_most, NULL, NULL, &found, &error);
+        if (code == 0 && found.block >= block)
+            comparison->from = found;
+    }
+    const struct pit_snapshot_target target = {
+        .markets = &comparison->market, .markets_count = 1, .results = comparison->results};
+    uint64_t sequence = comparison->from.sequence;
+    if (sequence == 0)
+        sim_violation(subject->model, "the journal begins with block %" PRIu64 ", and no snapshot goes on from there",
+                      block);
+    else if (pit_snapshot_load(subject->disk, SIM_DIRECTORY, sequence, &target, &comparison->from, &error) != 0)
+        sim_violation(subject->model, "the snapshot of sequence %" PRIu64 " is of no use: %.800s", sequence,
+                      error.text);
+    else if (sequence > subject->model->count)
+        sim_violation(subject->model, "there is a snapshot of sequence %" PRIu64 "; %" PRIu64 " have entered", sequence,
+                      subject->model->count);
+    comparison->sequence = sequence;
+}
+
 static void compare_events(struct comparison *comparison)
 {
     struct sim_model *model = comparison->subject->model;
-    if (comparison->sequence == 0 || comparison->sequence > model->applied)
+    if (comparison->sequence == comparison->from.sequence || comparison->sequence > model->applied)
         return;
     const struct sim_command *entry = &model->command[comparison->sequence - 1];
     if (entry->events != comparison->hash)
@@ -50,22 +112,46 @@ static bool on_event(void *context, const struct pit_command *command, const str
         comparison->hash = 1;
     }
     comparison->hash = sim_event_hash(comparison->hash, event);
+    pit_results_add(comparison->results, &comparison->progress, event, command->sequence);
     return model->violation[0] == 0;
+}
+
+/* What a replay came to, against the pipeline that has done as much. */
+static void compare_state(const struct comparison *comparison)
+{
+    const struct sim_subject *subject = comparison->subject;
+    struct pit_digest replayed = pit_market_full_digest(comparison->market);
+    struct pit_digest live = pit_pipeline_digest(subject->pipeline);
+    if (memcmp(&replayed, &live, sizeof live) != 0)
+        sim_violation(subject->model,
+                      "the digest of the pipeline after command %" PRIu64 " is %" PRIx64 "/%" PRIx64
+                      ", that of a replay is %" PRIx64 "/%" PRIx64,
+                      comparison->sequence, live.events, live.state, replayed.events, replayed.state);
+    if (pit_results_digest(comparison->results) != pit_results_digest(subject->pipeline->results))
+        sim_violation(subject->model,
+                      "what the pipeline keeps of requests after command %" PRIu64 " is not what a replay comes to",
+                      comparison->sequence);
 }
 
 uint64_t sim_compare_replay(const struct sim_subject *subject, uint64_t last)
 {
-    struct pit_arena_options options = {.name = "replay", .node = PIT_ARENA_NODE_ANY};
+    struct comparison comparison;
     struct pit_error error = {0};
-    struct pit_arena *arena = NULL;
-    PIT_CHECK(pit_arena_create(&arena, &options, &error) == 0);
-    struct pit_reserve reserve = pit_arena_reserve(arena);
-    struct pit_market *market = pit_market_create(&reserve);
-    struct comparison comparison = {.subject = subject};
-    struct pit_replay_options replay = {
-        .markets = &market, .markets_count = 1, .verify = true, .event = on_event, .event_context = &comparison};
     struct pit_replay_result result = {0};
-    int code = pit_replay(subject->disk, SIM_DIRECTORY, &replay, &result, &error);
+    open_comparison(&comparison, subject);
+    uint64_t block = begins_late(subject);
+    if (block)
+        begin_late(&comparison, block);
+    struct pit_replay_options replay = {.markets = &comparison.market,
+                                        .markets_count = 1,
+                                        .from = comparison.from.sequence,
+                                        .from_command = comparison.from.command,
+                                        .from_block = comparison.from.block,
+                                        .from_time_ns = comparison.from.time_ns,
+                                        .verify = true,
+                                        .event = on_event,
+                                        .event_context = &comparison};
+    int code = subject->model->violation[0] ? 0 : pit_replay(subject->disk, SIM_DIRECTORY, &replay, &result, &error);
     if (!subject->model->violation[0])
         compare_events(&comparison);
     if (code < 0 && code != -ENOENT)
@@ -73,14 +159,9 @@ uint64_t sim_compare_replay(const struct sim_subject *subject, uint64_t last)
     else if (comparison.sequence != last && last != SIM_ALL_THERE_IS)
         sim_violation(subject->model, "the journal ends with command %" PRIu64 "; %" PRIu64 " were recovered",
                       comparison.sequence, last);
-    struct pit_digest replayed = pit_market_full_digest(market), live = pit_pipeline_digest(subject->pipeline);
-    bool comparable = last != SIM_ALL_THERE_IS || comparison.sequence == pit_pipeline_last(subject->pipeline);
-    if (comparable && memcmp(&replayed, &live, sizeof live) != 0)
-        sim_violation(subject->model,
-                      "the digest of the pipeline after command %" PRIu64 " is %" PRIx64 "/%" PRIx64
-                      ", that of a replay is %" PRIx64 "/%" PRIx64,
-                      comparison.sequence, live.events, live.state, replayed.events, replayed.state);
-    pit_arena_destroy(arena);
+    if (last != SIM_ALL_THERE_IS || comparison.sequence == pit_pipeline_last(subject->pipeline))
+        compare_state(&comparison);
+    close_comparison(&comparison);
     return result.end.segments;
 }
 
@@ -137,6 +218,13 @@ void sim_compare_books(const struct sim_subject *subject)
             sim_violation(model, "symbol %u: %s", symbol, wrong);
     }
     free(left);
+}
+
+void sim_compare_results(const struct sim_subject *subject)
+{
+    const struct pit_pipeline *pipeline = subject->pipeline;
+    if (pit_egress_counters(pipeline->egress)->covered >= pit_pipeline_last(pipeline))
+        sim_model_kept(subject->model, pipeline->results, pipeline->config.name);
 }
 
 /* The best levels of one side. Returns how many. */
@@ -214,8 +302,10 @@ static void compare_all(struct sim *sim)
         uint64_t segments = sim_compare_replay(&subject, sim->model.count);
         sim->figures.segments = segments > sim->figures.segments ? segments : sim->figures.segments;
     }
-    if (!sim->model.violation[0])
+    if (!sim->model.violation[0]) {
         sim_compare_books(&subject);
+        sim_compare_results(&subject);
+    }
 }
 
 void sim_check_start(struct sim *sim)

@@ -44,6 +44,7 @@ struct cluster_node {
     uint64_t paused_until_ns;
     uint64_t full_until_ns; /* 0: the disk has room */
     uint64_t restart_ns;    /* while it does not run */
+    uint64_t away_until;    /* step: it does not start before */
     bool draining;
     uint64_t drain_until_ns;
     bool begun;        /* its log has begun */
@@ -59,8 +60,11 @@ struct cluster_node {
     uint64_t struck_at_ns; /* 0: never */
     enum sim_fault_kind struck_by;
     uint64_t struck_seed;
-    uint64_t committed; /* index, as it said last */
-    uint64_t stored;    /* while it does not run: entries on its disk, and their terms; 0: no more known */
+    uint64_t committed;            /* index, as it said last */
+    uint8_t journal_id[16];        /* of its log, as it was at its last start; zeros: it has none */
+    bool mends;                    /* it has lost its log, and has not begun with a snapshot since */
+    uint64_t kept_term, kept_vote; /* when it stopped */
+    uint64_t stored;               /* while it does not run: entries on its disk, and their terms; 0: no more known */
     uint64_t terms[CLUSTER_ENTRIES_MAX];
     uint64_t gone; /* entries that were on a disk which it has lost: their acknowledgements may still be counted */
     uint64_t gone_terms[CLUSTER_ENTRIES_MAX];
@@ -89,7 +93,8 @@ struct cluster {
     uint64_t quiet_count;              /* of commands, as long as nothing came */
     uint32_t entered[SIM_CLIENTS_MAX]; /* the last request of each account that entered while something was wrong */
 
-    uint64_t committed; /* the last entry that any node has taken for committed */
+    uint64_t committed;                            /* the last entry that any node has taken for committed */
+    uint64_t committed_terms[CLUSTER_ENTRIES_MAX]; /* 0: not known */
     uint32_t leader_of[CLUSTER_TERMS_MAX];
     struct cluster_digest digests[CLUSTER_DIGESTS_MAX]; /* of whole pipelines, by sequence % CLUSTER_DIGESTS_MAX */
 

@@ -12,6 +12,8 @@
 
 #include "check.h"
 #include "cluster.h"
+#include "journal/log_anchors.h"
+#include "journal/snapshot.h"
 #include "market_files.h"
 #include "stages/consensus_raft.h"
 #include "stages/pipeline_parts.h"
@@ -91,6 +93,8 @@ void cluster_check_remember(struct cluster_node *node)
         node->stored = CLUSTER_ENTRIES_MAX - 1;
     for (uint64_t index = 1; index <= node->stored; index++)
         node->terms[index] = pit_raft_term_of(consensus, index);
+    node->kept_term = consensus->raft.current_term;
+    node->kept_vote = consensus->raft.voted_for;
 }
 
 /* It has started: what was on its disk is there. */
@@ -98,8 +102,6 @@ static void look_at_disk(struct cluster_node *node)
 {
     const struct pit_consensus *consensus = node->pipeline->replicator->consensus;
     uint64_t last = pit_consensus_state(consensus).last;
-    if (last <= 1 && node->doubted) /* it has put its damaged log aside, and gets all of it again */
-        cluster_node_lose_log(node);
     for (uint64_t index = 1; index <= node->stored; index++) {
         uint64_t term = pit_raft_term_of(consensus, index);
         if (index > last || (term && node->terms[index] && term != node->terms[index])) {
@@ -111,12 +113,112 @@ static void look_at_disk(struct cluster_node *node)
     }
 }
 
+static int compare_entry(void *argument, const struct pit_log_entry *entry)
+{
+    struct cluster_node *node = argument;
+    const struct sim_model *model = &node->cluster->model;
+    const struct pit_journal_record record = {
+        .kind = PIT_JOURNAL_COMMANDS, .payload = entry->payload, .bytes = entry->bytes};
+    const struct pit_command *command;
+    uint32_t at = 0;
+    while (entry->kind == PIT_LOG_COMMANDS && (command = pit_journal_record_command(&record, &at)))
+        if (command->sequence == 0 || command->sequence > model->count ||
+            memcmp(command, &model->command[command->sequence - 1].command, pit_command_bytes(command)) != 0)
+            sim_violation(&node->cluster->model,
+                          "node %u begins with entry %" PRIu64 ", whose command %" PRIu64
+                          " is not the one that entered",
+                          node->number, entry->index, command->sequence);
+    return 0;
+}
+
+/* The entry that came with a snapshot: a replay passes over most of it. */
+static void look_at_entries(struct cluster_node *node)
+{
+    struct pit_log_extent extent;
+    struct pit_error error = {0};
+    if (pit_log_read_committed(&node->disk.table, SIM_DIRECTORY, compare_entry, node, &extent, &error) != 0)
+        sim_violation(&node->cluster->model, "node %u: its new log is not to be read: %.800s", node->number,
+                      error.text);
+}
+
+/* Its log begins with another node's snapshot, whose last command is in this entry. Where the entry was there, others
+ * may have counted on what came after it. */
+static void look_at_install(struct cluster_node *node, uint64_t index)
+{
+    struct cluster *cluster = node->cluster;
+    bool known = index < CLUSTER_ENTRIES_MAX && index <= node->stored;
+    cluster->figures.installs++;
+    cluster->figures.repairs += node->mends;
+    node->mends = false;
+    sim_trace_note(&cluster->trace, "installed", node->number, index, node->stored);
+    if (index > cluster->committed)
+        sim_violation(&cluster->model, "node %u begins with entry %" PRIu64 "; what is committed ends at %" PRIu64,
+                      node->number, index, cluster->committed);
+    else if (known && !node->doubted &&
+             (node->terms[index] == 0 || node->terms[index] == cluster->committed_terms[index]))
+        sim_violation(&cluster->model,
+                      "node %u begins with another node's snapshot at entry %" PRIu64 ", which was in its own log",
+                      node->number, index);
+    look_at_entries(node);
+}
+
+/* It has another log than at its last start: it was put aside, or a snapshot has taken its place. */
+static void look_at_new_log(struct cluster_node *node, const uint8_t journal_id[16])
+{
+    static const uint8_t none[16];
+    struct cluster *cluster = node->cluster;
+    struct pit_log_anchor anchor = {0};
+    bool had = memcmp(node->journal_id, none, sizeof none) != 0;
+    memcpy(node->journal_id, journal_id, sizeof node->journal_id);
+    if (pit_log_anchor_read(&node->disk.table, SIM_DIRECTORY, 1, &anchor) != 1)
+        sim_violation(&cluster->model, "node %u: its new log does not begin", node->number);
+    if (anchor.index) {
+        look_at_install(node, anchor.index + 1);
+    } else if (had && !node->doubted) {
+        sim_violation(&cluster->model, "nothing was damaged, and yet node %u has put its log aside", node->number);
+    } else if (had) {
+        node->mends = true;
+        cluster->figures.damaged++;
+        sim_trace_note(&cluster->trace, "set-aside", node->number, node->stored, 0);
+    }
+    if (node->doubted)
+        cluster_node_lose_log(node); /* what it has acknowledged may still be counted */
+    node->stored = 0;
+}
+
+static void look_at_log(struct cluster_node *node)
+{
+    uint8_t journal_id[16];
+    struct pit_error error;
+    if (pit_snapshot_journal_id(&node->disk.table, SIM_DIRECTORY, journal_id, &error) != 0)
+        sim_violation(&node->cluster->model, "node %u: its log has no name: %.800s", node->number, error.text);
+    else if (memcmp(journal_id, node->journal_id, sizeof journal_id) != 0)
+        look_at_new_log(node, journal_id);
+    look_at_disk(node);
+}
+
+/* Promises are kept: the term does not fall, and there are no two votes in one. */
+static void look_at_vote(struct cluster_node *node)
+{
+    const struct raft *raft = &node->pipeline->replicator->consensus->raft;
+    bool excused = node->doubted || node->mends || node->kept_term == 0;
+    if (!excused && (raft->current_term < node->kept_term ||
+                     (raft->current_term == node->kept_term && node->kept_vote && raft->voted_for != node->kept_vote)))
+        sim_violation(&node->cluster->model,
+                      "node %u had voted for node %" PRIu64 " in term %" PRIu64 "; now it is for node %" PRIu64
+                      " in term %" PRIu64,
+                      node->number, node->kept_vote, node->kept_term, (uint64_t)raft->voted_for,
+                      (uint64_t)raft->current_term);
+}
+
 /* What is said to be committed is on the disks of a majority. */
 static void look_at_majority(struct cluster_node *node, uint64_t index)
 {
     struct cluster *cluster = node->cluster;
     uint64_t term = pit_raft_term_of(node->pipeline->replicator->consensus, index);
     uint32_t count = 0;
+    if (index < CLUSTER_ENTRIES_MAX)
+        cluster->committed_terms[index] = term;
     for (uint32_t number = 1; number <= cluster->plan->nodes && term && index < CLUSTER_ENTRIES_MAX; number++)
         count += has_entry(&cluster->node[number], index, term);
     if (term && index < CLUSTER_ENTRIES_MAX && count <= cluster->plan->nodes / 2)
@@ -205,8 +307,11 @@ void cluster_check_state(struct cluster_node *node)
         return;
     compare_digest(node, sequence);
     struct sim_subject subject = subject_of(node);
-    if (sequence == model->applied)
-        sim_compare_books(&subject);
+    if (sequence != model->applied)
+        return;
+    sim_compare_books(&subject);
+    if (sequence == model->count)
+        sim_compare_results(&subject);
 }
 
 void cluster_check_depth(struct cluster_node *node)
@@ -265,7 +370,10 @@ void cluster_check_start(struct cluster_node *node)
     sim_trace_note(&cluster->trace, "recovered", node->number, recovered->last_sequence, cluster->model.count);
     /* A start does not read all of the log, and damage in the rest stays. */
     sim_disk_heal(&node->disk);
-    look_at_disk(node);
+    node->disk.quiet = true;
+    look_at_log(node);
+    look_at_vote(node);
+    node->disk.quiet = false;
     cluster_check_journal(node, SIM_ALL_THERE_IS);
     node->looked = recovered->last_sequence;
     if (!cluster->model.violation[0])

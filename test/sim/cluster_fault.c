@@ -74,7 +74,8 @@ static void arm(struct cluster_node *node, enum sim_fault_kind kind, uint64_t ra
 {
     struct sim_armed armed = {.fault = sim_fault_of_disk(kind)};
     bool writes = kind == SIM_KILL_IN_DISK || kind == SIM_POWER_IN_DISK || kind == SIM_WRITE_EIO;
-    armed.blocks = writes && sim_chance(&random, 60);
+    armed.rolls = writes && node->cluster->plan->retires && sim_chance(&random, 30);
+    armed.blocks = writes && !armed.rolls && sim_chance(&random, 60);
     armed.count = sim_below(&random, writes && !armed.blocks ? 50 : 6);
     armed.seed = random;
     sim_disk_arm(&node->disk, &armed);
@@ -98,9 +99,7 @@ static void jump_clock(struct cluster_node *node, uint64_t random)
 
 static void fill_disk(struct cluster_node *node, uint64_t random)
 {
-    /* About what the segment that is prepared takes: a start may find room for no other, or for a part of one. */
-    uint64_t capacity = sim_disk_used(&node->disk) + sim_below(&random, 8 << 20);
-    node->disk.capacity = capacity > 5 << 20 ? capacity - (5 << 20) : 1;
+    node->disk.capacity = sim_capacity(&node->disk, node->cluster->plan, &random);
     node->full_until_ns = node->cluster->now_ns + a_while_ns(node->cluster, &random);
 }
 
@@ -169,6 +168,14 @@ static void hand_over(struct cluster *cluster, uint64_t random)
         stand_still(cluster, leading, random);
 }
 
+static void go_away(struct cluster_node *node, uint64_t random)
+{
+    const struct cluster *cluster = node->cluster;
+    node->away_until = cluster->step + cluster->plan->steps / 4 + sim_below(&random, cluster->plan->steps / 2);
+    if (node->pipeline)
+        cluster_node_stop(node, sim_chance(&random, 50));
+}
+
 static void drift(struct cluster_node *node, uint64_t random)
 {
     static const int64_t drifts[] = {-500000, -100000, -200, 200, 100000, 1000000};
@@ -202,6 +209,9 @@ static void strike(struct cluster *cluster, struct cluster_node *node, enum sim_
     case SIM_DISK_GONE:
         if (node->begun)
             cluster_node_lose_disk(node);
+        break;
+    case SIM_AWAY:
+        go_away(node, random);
         break;
     case SIM_DRIFT:
         drift(node, random);
@@ -278,6 +288,7 @@ void cluster_fault_end(struct cluster *cluster)
         sim_disk_disarm(&node->disk);
         node->disk.capacity = node->full_until_ns = node->paused_until_ns = node->struck_at_ns = 0;
         node->drift = 0;
+        node->away_until = 0;
         memset(node->stalled_until_ns, 0, sizeof node->stalled_until_ns);
         if (!node->pipeline && node->restart_ns > cluster->now_ns + MILLISECOND)
             node->restart_ns = cluster->now_ns + MILLISECOND;

@@ -31,9 +31,20 @@ static uint64_t monotonic_ns(void *context)
 static void say(void *context, const char *line)
 {
     struct cluster_node *node = context;
-    bool of_this_world = strncmp(line, "journal:", 8) == 0 || strncmp(line, "log:", 4) == 0;
+    bool of_this_world =
+        strncmp(line, "journal:", 8) == 0 || strncmp(line, "log:", 4) == 0 || strncmp(line, "cluster:", 8) == 0;
     if (of_this_world && !strstr(line, " s: ")) /* how long it took is not of this world */
         sim_trace_say(&node->cluster->trace, "node %u: %s", node->number, line);
+}
+
+/* A node waits for space with everything that it does: it gets it, a second later. */
+static void pass_a_second(void *context)
+{
+    struct cluster_node *node = context;
+    node->monotonic_ns += 1000 * MILLISECOND;
+    node->utc_ns += 1000 * MILLISECOND;
+    node->disk.capacity = node->full_until_ns = 0;
+    sim_trace_note(&node->cluster->trace, "room-at-last", node->number, 0, 0);
 }
 
 static void open_disk(struct cluster_node *node)
@@ -42,6 +53,8 @@ static void open_disk(struct cluster_node *node)
     sim_disk_open(&node->disk, &cluster->trace, &node->monotonic_ns, &node->utc_ns,
                   sim_mix(cluster_stream(cluster, CLUSTER_STREAM_DISK, node->number), node->starts));
     node->disk.direct_refused = cluster->plan->direct_refused;
+    node->disk.patience = pass_a_second;
+    node->disk.patience_context = node;
 }
 
 void cluster_node_open(struct cluster *cluster, uint32_t number)
@@ -80,6 +93,7 @@ static void configure_cluster(const struct cluster_node *node, struct pit_cluste
         .election_ms = cluster->plan->election_ms,
         .heartbeat_ms = cluster->plan->election_ms / 5,
         .memory_bytes = cluster->plan->memory_bytes,
+        .chunk_bytes = cluster->plan->chunk_bytes,
         .begin = !node->begun && !node->lost,
         .rejoin = node->lost,
     };
@@ -113,7 +127,7 @@ static struct pit_pipeline_config configure(struct cluster_node *node, const cha
         .session_slots = 32,
         .event_slots = 4096,
         .prefault = PIT_PREFAULT_NONE,
-        .segment_bytes = PIT_JOURNAL_SEGMENT_BYTES_MIN,
+        .segment_bytes = plan->segment_bytes,
         .sync = plan->sync,
         .disk = &node->disk.table,
         .clock = &node->clock,
@@ -125,9 +139,10 @@ static struct pit_pipeline_config configure(struct cluster_node *node, const cha
     config.limits.turn_messages = 1 + (uint32_t)sim_below(&random, 40);
     config.limits.requests_max = sim_chance(&random, 20) ? 4 : 0;
     config.limits.overload_ms = 1 + (uint32_t)sim_below(&random, 5);
-    if (sim_chance(&random, 60)) {
+    if (sim_chance(&random, plan->retires ? 95 : 60)) {
         config.snapshots.every = 1 + sim_below(&random, 60);
         config.snapshots.keep = 1 + (uint32_t)sim_below(&random, 3);
+        config.snapshots.old_segments = sim_old_segments(plan, &random);
     }
     config.outbox_bytes = PIT_EGRESS_OUTBOX_BYTES_MIN << sim_below(&random, 4);
     return config;
@@ -234,10 +249,21 @@ void cluster_node_start(struct cluster_node *node)
 
 /* Stopping. */
 
+/* What it has done since its start. */
+static void count(const struct cluster_node *node)
+{
+    const struct pit_pipeline *pipeline = node->pipeline;
+    struct sim_figures *figures = &node->cluster->figures;
+    struct pit_transfer_figures transfer = pit_transfer_figures(pit_replicator_transfer(pipeline->replicator));
+    figures->transfers += transfer.installed;
+    sim_count_snapshots(figures, pipeline);
+}
+
 static void end(struct cluster_node *node, bool power)
 {
     struct cluster *cluster = node->cluster;
     uint64_t random = after(node);
+    count(node);
     cluster_check_state(node);
     cluster_check_remember(node);
     node->disk.stopped = power ? SIM_DISK_POWERLESS : SIM_DISK_KILLED;
@@ -262,7 +288,8 @@ void cluster_node_lose_disk(struct cluster_node *node)
         cluster_node_stop(node, true);
     sim_disk_close(&node->disk);
     open_disk(node);
-    node->lost = true;
+    node->lost = node->mends = true;
+    memset(node->journal_id, 0, sizeof node->journal_id);
     cluster_node_lose_log(node);
 }
 
@@ -282,8 +309,9 @@ static void give_up(struct cluster_node *node)
     node->disk.capacity = node->full_until_ns = 0;
     cluster->figures.failures++;
     end(node, sim_chance(&random, 50));
-    if (installed)
-        cluster_node_lose_log(node);
+    uint64_t limit = sim_chance(&random, 70) ? 8192 : UINT64_MAX;
+    if (installed && !cluster->calm && sim_chance(&random, 40)) /* it lies there for a while */
+        sim_disk_flip_in(&node->disk, SIM_DIRECTORY "/install.whole", limit, random);
 }
 
 void cluster_node_drain(struct cluster_node *node)
@@ -309,6 +337,14 @@ static void stop_cleanly(struct cluster_node *node)
     end(node, false);
 }
 
+/* What it has to tell people. */
+static void hear_warnings(struct cluster_node *node)
+{
+    char text[PIT_SNAPSHOTS_WARNING_BYTES];
+    while (pit_pipeline_warning(node->pipeline, text))
+        sim_trace_say(&node->cluster->trace, "node %u: %s", node->number, text);
+}
+
 void cluster_node_attend(struct cluster_node *node)
 {
     if (node->disk.stopped)
@@ -332,6 +368,8 @@ uint32_t cluster_node_turn(struct cluster_node *node, uint32_t number)
     uint32_t did = agent->do_work(agent->state);
     if (did)
         sim_trace_note(&cluster->trace, "turn", node->number, number, did);
+    if (did)
+        hear_warnings(node);
     if (number == node->pipeline->journaler_agent)
         cluster_check_turn(node);
     if (did || node->draining)

@@ -52,6 +52,19 @@ static bool is_of_clusters(enum sim_fault_kind kind)
     return kind != SIM_WRITE_LOST && kind != SIM_WRITE_ELSEWHERE;
 }
 
+/* A node that is away while the log goes on, and perhaps another that needs all of it when its beginning is gone. */
+static void add_absence(struct sim_plan *plan, uint32_t unlucky, uint64_t *random)
+{
+    uint64_t step = sim_below(random, plan->steps / 2);
+    uint32_t node = victim(plan, random);
+    sim_plan_add_fault(plan, step, SIM_AWAY, sim_random(random), node);
+    if (!sim_chance(random, 70))
+        return;
+    step = plan->steps / 2 + sim_below(random, plan->steps / 2);
+    enum sim_fault_kind kind = sim_chance(random, 50) ? SIM_DISK_GONE : SIM_FLIP;
+    sim_plan_add_fault(plan, step, kind, sim_random(random), unlucky);
+}
+
 /* Each seed has its own choice of faults: what is always there together hides what happens alone. */
 static void make_faults(struct sim_plan *plan, uint64_t *random)
 {
@@ -63,7 +76,7 @@ static void make_faults(struct sim_plan *plan, uint64_t *random)
     if (kinds_count == 0)
         kinds[kinds_count++] = SIM_KILL;
     uint32_t unlucky = 1 + (uint32_t)sim_below(random, plan->nodes);
-    uint64_t wanted = 1 + sim_below(random, plan->rolls ? 6 : 12);
+    uint64_t wanted = 1 + sim_below(random, 12);
     for (uint64_t i = 0; i < wanted; i++) {
         enum sim_fault_kind kind = kinds[sim_below(random, kinds_count)];
         uint64_t step = sim_below(random, plan->steps);
@@ -71,7 +84,22 @@ static void make_faults(struct sim_plan *plan, uint64_t *random)
         sim_plan_add_fault(plan, step, kind, sim_random(random), node);
         add_company(plan, step, kind, node, random);
     }
+    if (plan->retires)
+        add_absence(plan, unlucky, random);
     sim_plan_sort(plan);
+}
+
+/* A hundred blocks have to be written, by a leader that stays one for a while. */
+static void fill_segments(struct sim_plan *plan, uint64_t steps, uint64_t *random)
+{
+    plan->steps = steps ? steps : 50000;
+    plan->clients = SIM_CLIENTS_MAX;
+    plan->burst_max = (uint32_t)SIM_ONE_OF(random, 1, 3, 10);
+    plan->turn_ns_max = (uint32_t)SIM_ONE_OF(random, 5000, 10000, 20000);
+    plan->delay_ns = (uint32_t)SIM_ONE_OF(random, 5000, 5000, 50000);
+    plan->haste = (uint32_t)SIM_ONE_OF(random, 0, 0, 20);
+    for (size_t i = 0; i < sizeof plan->weights / sizeof plan->weights[0]; i++)
+        plan->weights[i] = (uint32_t)SIM_ONE_OF(random, 4, 16, 16, 16);
 }
 
 void cluster_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t nodes, uint64_t steps)
@@ -90,11 +118,11 @@ void cluster_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t nodes, uin
     plan->sync = sim_chance(&random, 60) ? PIT_JOURNAL_SYNC_AUTO : PIT_JOURNAL_SYNC_DATA;
     plan->direct_refused = sim_chance(&random, 10);
     plan->keyed = sim_chance(&random, 50);
-    plan->rolls = sim_below(&random, 50) == 0;
-    if (plan->rolls && !steps) {
-        plan->steps = 150000;
-        plan->burst_max = 1;
-    }
+    plan->retires = sim_chance(&random, 55);
+    plan->segment_bytes = plan->retires ? PIT_JOURNAL_SEGMENT_BYTES_LEAST
+                                        : SIM_ONE_OF(&random, PIT_JOURNAL_SEGMENT_BYTES_LEAST, UINT64_C(512) << 10,
+                                                     PIT_JOURNAL_SEGMENT_BYTES_MIN);
+    plan->chunk_bytes = (uint32_t)SIM_ONE_OF(&random, 0, 512, 4 << 10, 32 << 10);
     for (size_t i = 0; i < sizeof plan->weights / sizeof plan->weights[0]; i++)
         plan->weights[i] = (uint32_t)SIM_ONE_OF(&random, 1, 4, 16, 16);
     for (uint32_t node = 1; node <= nodes; node++)
@@ -106,12 +134,8 @@ void cluster_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t nodes, uin
     plan->haste = (uint32_t)SIM_ONE_OF(&random, 0, 20, 50, 90);
     plan->memory_bytes = (uint32_t)SIM_ONE_OF(&random, 0, 1 << 10, 4 << 10, 32 << 10);
     plan->resumes = sim_chance(&random, 60);
+    if (plan->retires)
+        fill_segments(plan, steps, &random);
     make_faults(plan, &random);
-    if (plan->rolls) { /* a thousand blocks have to be written */
-        plan->turn_ns_max = 10000;
-        plan->delay_ns = 5000;
-        plan->clients = SIM_CLIENTS_MAX;
-        plan->haste = 0;
-    }
-    sim_plan_actions(plan, plan->rolls ? 25 : SIM_ONE_OF(&random, 4, 10, 25, 60), &random);
+    sim_plan_actions(plan, plan->retires ? SIM_ONE_OF(&random, 10, 15) : SIM_ONE_OF(&random, 4, 10, 25, 60), &random);
 }

@@ -37,7 +37,7 @@ static void pass(struct cluster *cluster, uint64_t ns)
     cluster_fault_pass(cluster);
     for (uint32_t number = 1; number <= cluster->plan->nodes; number++) {
         struct cluster_node *node = &cluster->node[number];
-        bool waits = !node->pipeline && !cluster->closing;
+        bool waits = !node->pipeline && !cluster->closing && cluster->step >= node->away_until;
         if (waits && node->restart_ns <= cluster->now_ns && !cluster->model.violation[0])
             cluster_node_start(node);
     }
@@ -87,10 +87,6 @@ static uint32_t ask_everybody(struct cluster *cluster, uint64_t *random)
 /* How often an agent of a node gets its turn: other stages are slow on other nodes, and none when all is well. */
 static uint64_t weight(const struct cluster *cluster, uint32_t number, uint32_t agent)
 {
-    const struct pit_pipeline *pipeline = cluster->node[number].pipeline;
-    bool fills = agent == pipeline->front || agent == pipeline->journaler_agent || agent == pipeline->disk_agent;
-    if (cluster->plan->rolls && !cluster->calm)
-        return fills ? 16 : 3;
     return cluster->calm ? 1 : cluster->plan->weights[(agent + number * 5) % PIT_AGENTS_MAX];
 }
 

@@ -8,6 +8,7 @@
 #include "random.h"
 #include "ring/check.h"
 
+#define ASKED_MAX 2000u /* for the time, in one turn */
 #define CLASS_CHANGE (1u << SIM_DISK_KILL | 1u << SIM_DISK_POWER)
 #define CLASS_WRITE (CLASS_CHANGE | 1u << SIM_DISK_WRITE_EIO)
 #define CLASS_LIE (1u << SIM_DISK_WRITE_LOST | 1u << SIM_DISK_WRITE_ELSEWHERE)
@@ -52,19 +53,49 @@ void sim_to_medium(struct sim_inode *inode, uint64_t sector)
     memcpy(inode->medium + from, inode->cache + from, count);
 }
 
-static int new_inode(struct sim_disk *disk)
+static bool is_open(const struct sim_disk *disk, int inode)
+{
+    for (uint32_t i = 0; i < SIM_HANDLES_MAX; i++)
+        if (disk->handles[i].open && disk->handles[i].inode == inode)
+            return true;
+    return false;
+}
+
+/* Files that nobody can come by any more give their places back. */
+static void sweep(struct sim_disk *disk)
 {
     for (int i = 0; i < (int)SIM_INODES_MAX; i++) {
         struct sim_inode *inode = &disk->inodes[i];
-        if (inode->used)
+        if (!inode->used || is_open(disk, i) || sim_inode_named(disk, i))
             continue;
-        memset(inode->dirty, 0, sim_sectors(inode->room) * sizeof *inode->dirty);
-        inode->used = true;
-        inode->diverged = false;
-        inode->size = inode->medium_size = 0;
-        return i;
+        inode->used = false;
+        sim_damage_end(disk, i, 0, inode->room);
     }
-    return -1;
+}
+
+static int unused_inode(const struct sim_disk *disk)
+{
+    int i = 0;
+    while (i < (int)SIM_INODES_MAX && disk->inodes[i].used)
+        i++;
+    return i < (int)SIM_INODES_MAX ? i : -1;
+}
+
+static int new_inode(struct sim_disk *disk)
+{
+    int number = unused_inode(disk);
+    if (number < 0) {
+        sweep(disk);
+        number = unused_inode(disk);
+    }
+    if (number < 0)
+        return -1;
+    struct sim_inode *inode = &disk->inodes[number];
+    memset(inode->dirty, 0, sim_sectors(inode->room) * sizeof *inode->dirty);
+    inode->used = true;
+    inode->diverged = false;
+    inode->size = inode->medium_size = 0;
+    return number;
 }
 
 /* Names. */
@@ -477,7 +508,12 @@ static uint64_t disk_utc_ns(void *context)
 
 static uint64_t disk_monotonic_ns(void *context)
 {
-    return *((struct sim_disk *)context)->monotonic_ns;
+    struct sim_disk *disk = context;
+    disk->asked = disk->asked_step == disk->trace->step ? disk->asked + 1 : 0;
+    disk->asked_step = disk->trace->step;
+    if (disk->patience && disk->asked % ASKED_MAX == ASKED_MAX - 1)
+        disk->patience(disk->patience_context);
+    return *disk->monotonic_ns;
 }
 
 static int64_t disk_free_bytes(void *context, const char *path)

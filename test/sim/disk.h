@@ -19,8 +19,8 @@
 #include "trace.h"
 
 #define SIM_SECTOR_BYTES 512u
-#define SIM_NAMES_MAX 256u
-#define SIM_INODES_MAX 512u /* more than a seed makes: without syncs of the directory none comes back */
+#define SIM_NAMES_MAX 512u
+#define SIM_INODES_MAX 512u
 #define SIM_HANDLES_MAX 64u
 #define SIM_PENDING_MAX 256u
 #define SIM_ARMED_MAX 32u
@@ -113,6 +113,11 @@ struct sim_disk {
     uint32_t lies_count;
     uint64_t mercy;    /* of lies that cannot be healed any more: see sim_disk_mercy */
     uint64_t capacity; /* bytes of all files; 0 = endless */
+    /* Somebody waits within one turn for a disk that is full, and asks for the time again and again: time is to pass,
+     * and there is to be room. NULL: nobody does. */
+    void (*patience)(void *context);
+    void *patience_context;
+    uint64_t asked_step, asked; /* for the time, in this step */
     enum sim_disk_stop stopped;
     bool direct_refused;
     bool quiet;         /* the checks are looking: no fault happens, nothing is traced */
@@ -133,6 +138,9 @@ void sim_disk_restart(struct sim_disk *disk, bool power);
 
 /* Changes bytes that are durable, while nothing runs: flips times a bit of a segment (where: see disk_damage.c). */
 void sim_disk_flip(struct sim_disk *disk, uint32_t flips, uint64_t seed);
+
+/* A bit of one file, if it is there, before limit. */
+void sim_disk_flip_in(struct sim_disk *disk, const char *path, uint64_t limit, uint64_t seed);
 
 /* Puts back what damage took, where nothing else has been written since. */
 void sim_disk_heal(struct sim_disk *disk);
@@ -161,6 +169,9 @@ void sim_medium_grow(struct sim_inode *inode, uint64_t size);
 
 /* Brings a sector to the medium. */
 void sim_to_medium(struct sim_inode *inode, uint64_t sector);
+
+/* Whether a name leads to it, or may after a power cut. */
+bool sim_inode_named(const struct sim_disk *disk, int inode);
 
 /* One change of the directory, for what is found after a power cut. */
 void sim_apply_pending(struct sim_disk *disk, const struct sim_pending *change);

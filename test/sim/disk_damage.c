@@ -4,6 +4,7 @@
 
 #include "disk.h"
 #include "journal/block.h"
+#include "journal/snapshot.h"
 #include "random.h"
 #include "ring/check.h"
 
@@ -61,11 +62,12 @@ void sim_disk_heal(struct sim_disk *disk)
         const struct sim_damage *damage = &disk->damage[i];
         struct sim_inode *inode = &disk->inodes[damage->inode];
         uint64_t at = damage->sector * SIM_SECTOR_BYTES;
-        if (at + SIM_SECTOR_BYTES > inode->size)
+        if (at >= inode->size)
             continue;
-        memcpy(inode->cache + at, damage->ought, SIM_SECTOR_BYTES);
-        if (at + SIM_SECTOR_BYTES <= inode->medium_size)
-            memcpy(inode->medium + at, damage->ought, SIM_SECTOR_BYTES);
+        uint64_t count = inode->size - at < SIM_SECTOR_BYTES ? inode->size - at : SIM_SECTOR_BYTES;
+        memcpy(inode->cache + at, damage->ought, count);
+        if (at + count <= inode->medium_size)
+            memcpy(inode->medium + at, damage->ought, count);
     }
     sim_disk_forgive(disk);
     if (lost)
@@ -196,25 +198,52 @@ static uint64_t choose_place(const struct sim_inode *inode, uint64_t *random)
     }
 }
 
+/* What a node begins with: its log, its snapshots, and a snapshot that has come from another. */
+static bool matters(const struct sim_disk *disk, const struct sim_name *name)
+{
+    const char *last = strrchr(name->path, '/') + 1;
+    if (name->inode < 0 || disk->inodes[name->inode].size == 0 || strstr(name->path, "/damaged-") ||
+        strstr(name->path, "/replaced-"))
+        return false;
+    return pit_journal_segment_number(last) ? disk->inodes[name->inode].size >= 8192
+                                            : pit_snapshot_sequence(last) || strcmp(last, "install.whole") == 0;
+}
+
+static void flip(struct sim_disk *disk, int number, uint64_t place, uint8_t mask)
+{
+    struct sim_inode *inode = &disk->inodes[number];
+    uint64_t sector = place / SIM_SECTOR_BYTES * SIM_SECTOR_BYTES;
+    sim_damage_note(disk, number, sector, SIM_SECTOR_BYTES, inode->cache + sector);
+    inode->cache[place] ^= mask;
+    if (place < inode->medium_size)
+        inode->medium[place] ^= mask;
+    disk->triggered++;
+    sim_trace_note(disk->trace, "flip", (uint64_t)number, place, mask);
+}
+
 void sim_disk_flip(struct sim_disk *disk, uint32_t flips, uint64_t seed)
 {
-    int segments[SIM_NAMES_MAX];
+    int files[SIM_NAMES_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < disk->names_count; i++)
-        if (disk->names[i].inode >= 0 && disk->inodes[disk->names[i].inode].size >= 8192 &&
-            pit_journal_segment_number(strrchr(disk->names[i].path, '/') + 1))
-            segments[count++] = disk->names[i].inode;
+        if (matters(disk, &disk->names[i]))
+            files[count++] = disk->names[i].inode;
     for (uint32_t i = 0; i < flips && count; i++) {
-        int number = segments[sim_below(&seed, count)];
-        struct sim_inode *inode = &disk->inodes[number];
-        uint64_t place = choose_place(inode, &seed);
-        uint8_t mask = (uint8_t)(1u << sim_below(&seed, 8));
-        uint64_t sector = place / SIM_SECTOR_BYTES * SIM_SECTOR_BYTES;
-        sim_damage_note(disk, number, sector, SIM_SECTOR_BYTES, inode->cache + sector);
-        inode->cache[place] ^= mask;
-        if (place < inode->medium_size)
-            inode->medium[place] ^= mask;
-        disk->triggered++;
-        sim_trace_note(disk->trace, "flip", (uint64_t)number, place, mask);
+        int number = files[sim_below(&seed, count)];
+        const struct sim_inode *inode = &disk->inodes[number];
+        uint64_t place = choose_place(inode, &seed) % inode->size;
+        flip(disk, number, place, (uint8_t)(1u << sim_below(&seed, 8)));
+    }
+}
+
+void sim_disk_flip_in(struct sim_disk *disk, const char *path, uint64_t limit, uint64_t seed)
+{
+    for (uint32_t i = 0; i < disk->names_count; i++) {
+        const struct sim_name *name = &disk->names[i];
+        if (name->inode < 0 || strcmp(name->path, path) != 0 || disk->inodes[name->inode].size == 0)
+            continue;
+        uint64_t size = disk->inodes[name->inode].size;
+        uint64_t place = sim_below(&seed, size < limit ? size : limit);
+        flip(disk, name->inode, place, (uint8_t)(1u << sim_below(&seed, 8)));
     }
 }

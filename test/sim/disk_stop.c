@@ -43,7 +43,7 @@ static void cut_file(struct sim_inode *inode, uint64_t *random)
     inode->diverged = false;
 }
 
-static bool is_named(const struct sim_disk *disk, int inode)
+bool sim_inode_named(const struct sim_disk *disk, int inode)
 {
     for (uint32_t i = 0; i < disk->names_count; i++)
         if (disk->names[i].inode == inode || disk->names[i].medium == inode)
@@ -64,7 +64,7 @@ void sim_disk_restart(struct sim_disk *disk, bool power)
         struct sim_inode *inode = &disk->inodes[i];
         if (!inode->used)
             continue;
-        if (!is_named(disk, i)) {
+        if (!sim_inode_named(disk, i)) {
             inode->used = false;
             sim_damage_end(disk, i, 0, inode->room);
         } else if (power) {

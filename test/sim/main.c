@@ -146,19 +146,30 @@ static void add(struct sim_figures *sum, const struct sim_figures *one)
     sum->redirects += one->redirects;
     sum->repeats += one->repeats;
     sum->failures += one->failures;
+    sum->snapshots += one->snapshots;
+    sum->old_segments += one->old_segments;
+    sum->transfers += one->transfers;
+    sum->installs += one->installs;
+    sum->repairs += one->repairs;
+    sum->damaged += one->damaged;
 }
 
 static void print_figures(const struct sim_figures *figures)
 {
     printf("%" PRIu64 " steps, %" PRIu64 " commands (%" PRIu64 " acknowledged), %" PRIu64 " segments; %" PRIu64
            " crashes, %" PRIu64 " clean stops, %" PRIu64 " starts (%" PRIu64 " of them refused), %" PRIu64
-           " faults of the disk\n",
+           " faults of the disk; %" PRIu64 " snapshots, %" PRIu64 " old segments removed or compressed\n",
            figures->steps, figures->commands, figures->acknowledged, figures->segments, figures->crashes,
-           figures->clean_stops, figures->starts, figures->refused, figures->faults);
+           figures->clean_stops, figures->starts, figures->refused, figures->faults, figures->snapshots,
+           figures->old_segments);
     if (figures->elections)
         printf("of the clusters: %" PRIu64 " elections, %" PRIu64 " clients sent to another node, %" PRIu64
                " requests answered again, %" PRIu64 " nodes that failed by themselves\n",
                figures->elections, figures->redirects, figures->repeats, figures->failures);
+    if (figures->elections)
+        printf("of their logs: %" PRIu64 " damaged and put aside; %" PRIu64 " snapshots sent to another node, %" PRIu64
+               " installed there, %" PRIu64 " of them after damage or loss\n",
+               figures->damaged, figures->transfers, figures->installs, figures->repairs);
 }
 
 static void tell_failure(const struct arguments *arguments, struct sim_plan *plan, struct sim_result *result)

@@ -9,6 +9,7 @@
 #define PIT_TEST_SIM_MODEL_H
 
 #include "book/market.h"
+#include "journal/results.h"
 #include "plan.h"
 #include "test/book/reference.h"
 #include "wire/message.h"
@@ -105,6 +106,10 @@ void sim_model_outcome(struct sim_model *model, const struct pit_command *comman
 /* A client reads RESULT, or RESUMED. */
 void sim_model_result(struct sim_model *model, uint32_t account, const struct pit_message *message);
 void sim_model_resumed(struct sim_model *model, uint32_t account, const struct pit_message *message);
+
+/* What a node keeps, after all commands that entered: each account's last request, and of the latest what they came to.
+ */
+void sim_model_kept(struct sim_model *model, const struct pit_results *results, const char *who);
 
 /* The first request after one (0: of all) that the client has no answer to, among those whose result is kept; 0:
  * none. */

@@ -98,6 +98,37 @@ void sim_model_resumed(struct sim_model *model, uint32_t account, const struct p
                       account, message->request, last, of->entered);
 }
 
+static void compare_kept(struct sim_model *model, const struct pit_results *results, uint32_t account, uint32_t request,
+                         const char *who)
+{
+    const struct sim_request *asked = &model->account[account - 1].request[request - 1];
+    const struct sim_outcome *outcome = &asked->outcome;
+    const struct pit_result *kept;
+    enum pit_results_known known = pit_results_find(results, account, request, &kept);
+    if (known == PIT_RESULTS_FOUND && kept->sequence == asked->sequence && kept->symbol == asked->message.symbol &&
+        answer_kind(kept->kind) == outcome->kind && kept->order_id == outcome->order_id &&
+        kept->reason == outcome->reason && kept->traded == outcome->traded && kept->open == outcome->open)
+        return;
+    sim_violation(model, "%s does not keep what became of request %u of account %u, which was command %" PRIu64, who,
+                  request, account, asked->sequence);
+}
+
+void sim_model_kept(struct sim_model *model, const struct pit_results *results, const char *who)
+{
+    for (uint32_t account = 1; account <= model->accounts; account++) {
+        const struct sim_account *of = &model->account[account - 1];
+        uint32_t last = pit_results_last(results, account), entered = of->entered;
+        while (entered && of->request[entered - 1].sequence == 0)
+            entered--; /* it was never acknowledged, and is lost */
+        if (last != entered)
+            sim_violation(model, "%s takes request %u of account %u for its last; %u has entered", who, last, account,
+                          entered);
+        for (uint32_t back = 0; back < KEPT && back < entered; back++)
+            if (of->request[entered - 1 - back].sequence)
+                compare_kept(model, results, account, entered - back, who);
+    }
+}
+
 uint32_t sim_model_unanswered(const struct sim_model *model, uint32_t account, uint32_t after)
 {
     const struct sim_account *of = &model->account[account - 1];

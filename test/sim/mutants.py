@@ -166,6 +166,45 @@ CLUSTER_MUTANTS = {
         "    if (ON(commit-not-awaited-by-readers))\n"
         "        committed = pit_consensus_state(replicator->consensus).last;\n"
         "    pit_log_committed(replicator->config.log, committed);\n"),
+    "removed-too-far": (
+        "of the old segments the one with the oldest snapshot's last command is removed too", "journal/retention.c",
+        "    return first < search.last ? remove_segment(",
+        "    return first < search.last || (ON(removed-too-far) && first == search.last) ? remove_segment("),
+    "removed-without-a-snapshot": (
+        "segments are removed up to where the replica is, whatever snapshot there is", "stages/snapshots.c",
+        "    snapshots->old = header.block;\n",
+        "    snapshots->old = ON(removed-without-a-snapshot) ? UINT64_MAX : header.block;\n"),
+    "need-of-a-snapshot-not-told": (
+        "a leader does not say which nodes need log that it has no more", "stages/consensus_raft_behind.c",
+        "    if (count < 0)\n        consensus->needs_snapshot |= 1u << node;\n",
+        "    if (count < 0 && !ON(need-of-a-snapshot-not-told))\n        consensus->needs_snapshot |= 1u << node;\n"),
+    "installed-without-results": (
+        "a node that begins with another's snapshot knows no results of requests", "replay/install_build.c",
+        "&build->market, 1, build->past, build->results,\n",
+        "&build->market, 1, build->past, ON(installed-without-results) ? NULL : build->results,\n"),
+    "installed-at-another-sequence": (
+        "the log of a node that begins with a snapshot takes the entry's last command for its first",
+        "replay/install_build.c",
+        "pit_log_begin_at(*log, term, vote, base, head->first_sequence,",
+        "pit_log_begin_at(*log, term, vote, base,\n"
+        "                                ON(installed-at-another-sequence) ? head->sequence : head->first_sequence,"),
+    "installed-entry-not-committed": (
+        "the entry that a snapshot's log begins with is not marked committed", "replay/install_build.c",
+        "    pit_log_committed(*log, head->index);\n",
+        "    if (!ON(installed-entry-not-committed))\n        pit_log_committed(*log, head->index);\n"),
+    "vote-gone-with-the-log": (
+        "a node that begins with a snapshot forgets term and vote", "replay/install_finish.c",
+        "    if (page.offer.term > old.term)\n",
+        "    if (page.offer.term > old.term || ON(vote-gone-with-the-log))\n"),
+    "stream-not-checked": (
+        "the hash of what another node has sent is not compared", "replay/install_receive.c",
+        "    return hash == offer->hash;\n",
+        "    return hash == offer->hash || ON(stream-not-checked);\n"),
+    "put-aside-without-a-mark": (
+        "a damaged log is put aside, and nothing says that it is gone", "replay/rejoin.c",
+        "    uint32_t moved = 0;\n    int code = pit_rejoin_mark(disk, directory, error);\n",
+        "    uint32_t moved = 0;\n"
+        "    int code = ON(put-aside-without-a-mark) ? 0 : pit_rejoin_mark(disk, directory, error);\n"),
 }
 ALL_MUTANTS = MUTANTS | CLUSTER_MUTANTS
 # Those of a single node that a cluster must show as well.

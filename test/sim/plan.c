@@ -35,6 +35,7 @@ static const char *const fault_names[SIM_FAULT_KINDS] = {
     [SIM_BLACKOUT] = "all-lose-power",
     [SIM_DISK_GONE] = "disk-gone",
     [SIM_HAND_OVER] = "hands-over",
+    [SIM_AWAY] = "long-away",
 };
 
 static const char *const action_names[SIM_ACTION_KINDS] = {
@@ -153,7 +154,7 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t nodes, uint64_
         cluster_plan_make(plan, seed, nodes, steps);
         return;
     }
-    uint64_t random = sim_mix(seed, 1);
+    uint64_t random = sim_mix(seed, 1), apart = sim_mix(seed, 3);
     memset(plan, 0, sizeof *plan);
     plan->seed = seed;
     plan->steps = SIM_ONE_OF(&random, 1500, 3000, 6000, 12000, 30000);
@@ -175,6 +176,8 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t nodes, uint64_
         plan->steps = 30000;
         plan->burst_max = 1;
     }
+    plan->retires = sim_chance(&apart, 30);
+    plan->segment_bytes = plan->retires ? PIT_JOURNAL_SEGMENT_BYTES_LEAST : PIT_JOURNAL_SEGMENT_BYTES_MIN;
     for (size_t i = 0; i < sizeof plan->weights / sizeof plan->weights[0]; i++)
         plan->weights[i] = (uint32_t)SIM_ONE_OF(&random, 1, 4, 16, 16);
     make_faults(plan, &random);
@@ -200,8 +203,11 @@ void sim_plan_print(const struct sim_plan *plan, FILE *to)
             plan->seed, plan->steps, plan->clients, plan->symbols, plan->orders_max, plan->burst_max, ways[plan->sync],
             plan->direct_refused ? " (O_DIRECT is refused)" : "", plan->keyed ? "keys" : "no keys");
     if (plan->nodes)
-        fprintf(to, "%u nodes, elections after %u ms, %u us a turn, packets take %u us, %u bytes fit into a way\n",
-                plan->nodes, plan->election_ms, plan->turn_ns_max / 1000, plan->delay_ns / 1000, plan->window);
+        fprintf(to,
+                "%u nodes, elections after %u ms, %u us a turn, packets take %u us, %u bytes fit into a way, segments "
+                "of %" PRIu64 " bytes%s\n",
+                plan->nodes, plan->election_ms, plan->turn_ns_max / 1000, plan->delay_ns / 1000, plan->window,
+                plan->segment_bytes, plan->retires ? ", old ones are removed" : "");
     fprintf(to, "%u faults:\n", plan->faults_count);
     for (uint32_t i = 0; i < plan->faults_count; i++)
         print_fault(plan, &plan->faults[i], to);

@@ -46,6 +46,7 @@ enum sim_fault_kind {
     SIM_BLACKOUT,                     /* all nodes lose power */
     SIM_DISK_GONE,                    /* a node loses its disk, and begins with an empty one */
     SIM_HAND_OVER,                    /* an operator has the node that leads hand over to another */
+    SIM_AWAY,                         /* a node stops, and stays away for a good part of the run */
     SIM_FAULT_KINDS,
 };
 
@@ -95,8 +96,11 @@ struct sim_plan {
     uint32_t delay_ns;     /* of the network when all is well */
     uint32_t window;       /* bytes that one way of a connection takes */
     uint32_t memory_bytes; /* of entries that an engine keeps in memory; 0: a lot */
-    bool resumes;          /* clients ask again for what is unanswered */
-    uint32_t haste;        /* of a hundred new leaders so many meet with a fault at once */
+    uint64_t segment_bytes;
+    uint32_t chunk_bytes; /* of a snapshot that is sent at once; 0: a lot */
+    bool retires;         /* snapshots are written often, and segments before them are removed */
+    bool resumes;         /* clients ask again for what is unanswered */
+    uint32_t haste;       /* of a hundred new leaders so many meet with a fault at once */
     struct sim_fault faults[SIM_FAULTS_MAX];
     uint32_t faults_count;
     struct sim_action actions[SIM_ACTIONS_MAX];

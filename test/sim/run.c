@@ -71,6 +71,21 @@ void sim_make_accounts(struct pit_gateway_account accounts[SIM_CLIENTS_MAX], con
     }
 }
 
+enum pit_old_segments sim_old_segments(const struct sim_plan *plan, uint64_t *random)
+{
+    static const enum pit_old_segments old[] = {
+        PIT_OLD_SEGMENTS_KEEP,   PIT_OLD_SEGMENTS_COMPRESS, PIT_OLD_SEGMENTS_REMOVE, PIT_OLD_SEGMENTS_REMOVE,
+        PIT_OLD_SEGMENTS_REMOVE, PIT_OLD_SEGMENTS_REMOVE,   PIT_OLD_SEGMENTS_REMOVE, PIT_OLD_SEGMENTS_REMOVE};
+    return plan->retires ? old[sim_below(random, sizeof old / sizeof *old)] : PIT_OLD_SEGMENTS_KEEP;
+}
+
+uint64_t sim_capacity(const struct sim_disk *disk, const struct sim_plan *plan, uint64_t *random)
+{
+    uint64_t capacity = sim_disk_used(disk) + sim_below(random, plan->segment_bytes * 2);
+    uint64_t less = plan->segment_bytes + plan->segment_bytes / 4;
+    return capacity > less ? capacity - less : 1;
+}
+
 /* The configuration may change from start to start: matchers, limits, a symbol more, another band. */
 static struct pit_pipeline_config configure(struct sim *sim, const char *const *address)
 {
@@ -102,7 +117,7 @@ static struct pit_pipeline_config configure(struct sim *sim, const char *const *
         .session_slots = 32,
         .event_slots = 4096,
         .prefault = PIT_PREFAULT_NONE,
-        .segment_bytes = PIT_JOURNAL_SEGMENT_BYTES_MIN,
+        .segment_bytes = sim->plan->segment_bytes,
         .sync = sim->plan->sync,
         .disk = &sim->disk.table,
         .clock = &sim->clock,
@@ -118,9 +133,10 @@ static struct pit_pipeline_config configure(struct sim *sim, const char *const *
     if (sim_chance(&random, 60)) {
         config.snapshots.every = 1 + sim_below(&random, 60);
         config.snapshots.keep = 1 + (uint32_t)sim_below(&random, 3);
+        config.snapshots.old_segments = sim_old_segments(sim->plan, &random);
     }
-    config.reserve_bytes = sim_chance(&random, 30) ? 1 << 20 : 0;
-    config.cancels_bytes = sim_chance(&random, 30) ? 1 << 20 : 0;
+    config.reserve_bytes = sim_chance(&random, 30) ? sim->plan->segment_bytes / 4 : 0;
+    config.cancels_bytes = sim_chance(&random, 30) ? sim->plan->segment_bytes / 4 : 0;
     config.outbox_bytes = PIT_EGRESS_OUTBOX_BYTES_MIN << sim_below(&random, 4);
     return config;
 }
@@ -211,6 +227,23 @@ static void start(struct sim *sim)
 
 /* Stopping. */
 
+void sim_count_snapshots(struct sim_figures *figures, const struct pit_pipeline *pipeline)
+{
+    if (!pipeline->snapshots)
+        return;
+    struct pit_snapshots_figures snapshots = pit_snapshots_figures(pipeline->snapshots);
+    figures->snapshots += snapshots.written;
+    figures->old_segments += snapshots.segments;
+}
+
+/* What ends a run of the pipeline. */
+static void destroy(struct sim *sim)
+{
+    sim_count_snapshots(&sim->figures, sim->pipeline);
+    pit_pipeline_destroy(sim->pipeline);
+    sim->pipeline = NULL;
+}
+
 static void crash(struct sim *sim, bool power)
 {
     power = power && may_lose_power(sim);
@@ -219,8 +252,7 @@ static void crash(struct sim *sim, bool power)
     sim_trace_note(&sim->trace, power ? "power-cut" : "kill", 0, 0, 0);
     sim_check_seen(sim);
     sim_clients_cut_off(&sim->clients);
-    pit_pipeline_destroy(sim->pipeline);
-    sim->pipeline = NULL;
+    destroy(sim);
     sim_disk_restart(&sim->disk, power);
     sim->figures.crashes++;
 }
@@ -235,8 +267,7 @@ static void give_up(struct sim *sim)
     sim_trace_say(&sim->trace, "%s", error.text);
     sim_check_seen(sim);
     sim_clients_cut_off(&sim->clients);
-    pit_pipeline_destroy(sim->pipeline);
-    sim->pipeline = NULL;
+    destroy(sim);
     make_room(sim);
     sim_disk_restart(&sim->disk, sim_chance(&random, 50) && may_lose_power(sim));
     sim->figures.crashes++;
@@ -353,9 +384,7 @@ static enum stop inject(struct sim *sim, const struct sim_fault *fault)
         jump_clock(sim, random);
         return GOES_ON;
     case SIM_FULL:
-        /* About what the segment that is prepared takes: a start may find room for no other, or for a part of one. */
-        sim->disk.capacity = sim_disk_used(&sim->disk) + sim_below(&random, 8 << 20);
-        sim->disk.capacity = sim->disk.capacity > 5 << 20 ? sim->disk.capacity - (5 << 20) : 1;
+        sim->disk.capacity = sim_capacity(&sim->disk, sim->plan, &random);
         sim->full_until = sim->step + sim_below(&random, sim->plan->rolls ? 40000 : 6000);
         return GOES_ON;
     case SIM_SLOW:
@@ -423,8 +452,7 @@ static void stop_cleanly(struct sim *sim)
     sim_clients_cut_off(&sim->clients);
     sim_check_stop(sim);
     publisher->close(publisher->state);
-    pit_pipeline_destroy(sim->pipeline);
-    sim->pipeline = NULL;
+    destroy(sim);
     sim_disk_restart(&sim->disk, false);
     sim->figures.clean_stops++;
 }

@@ -36,10 +36,16 @@ struct sim_figures {
     uint64_t crashes;
     uint64_t clean_stops;
     uint64_t segments;
-    uint64_t elections; /* of clusters: leaders that came to be */
-    uint64_t redirects; /* clients that were told who leads */
-    uint64_t repeats;   /* requests that were sent again, and answered with what they had come to */
-    uint64_t failures;  /* nodes that ended by themselves */
+    uint64_t elections;    /* of clusters: leaders that came to be */
+    uint64_t redirects;    /* clients that were told who leads */
+    uint64_t repeats;      /* requests that were sent again, and answered with what they had come to */
+    uint64_t failures;     /* nodes that ended by themselves */
+    uint64_t snapshots;    /* written */
+    uint64_t old_segments; /* removed, or compressed */
+    uint64_t transfers;    /* snapshots that came from another node, and were whole */
+    uint64_t installs;     /* logs that were begun anew with one */
+    uint64_t repairs;      /* of them: where a log had been put aside, or a disk lost */
+    uint64_t damaged;      /* logs put aside */
 };
 
 struct sim_result {
@@ -79,6 +85,16 @@ struct sim {
 
 /* Runs a plan from its beginning to its end or to the first violation. */
 void sim_run(const struct sim_plan *plan, bool print, struct sim_result *result);
+
+/* What the agent for snapshots has done. */
+void sim_count_snapshots(struct sim_figures *figures, const struct pit_pipeline *pipeline);
+
+/* What becomes of old segments from a start on. */
+enum pit_old_segments sim_old_segments(const struct sim_plan *plan, uint64_t *random);
+
+/* Of a disk that is full: about what the segment that is prepared takes. A start may find room for no other, or for a
+ * part of one. */
+uint64_t sim_capacity(const struct sim_disk *disk, const struct sim_plan *plan, uint64_t *random);
 
 /* What a plan says of its symbols and accounts. */
 void sim_make_symbol(struct pit_pipeline_symbol *symbol, uint32_t number, const struct sim_plan *plan);

@@ -40,13 +40,14 @@ class Simulator(unittest.TestCase):
     def test_every_kind_of_thing_happens(self):
         text = sim("--seeds", "1..40")
         for what in ("commands", "acknowledged", "segments", "crashes", "clean stops", "starts", "of them refused",
-                     "faults of the disk"):
+                     "faults of the disk", "snapshots", "old segments"):
             self.assertGreater(int(re.search(rf"(\d+) {what}", text)[1]), 20, text)
 
     def test_every_kind_of_thing_happens_in_a_cluster(self):
         text = sim("--cluster", "3", "--seeds", "1..100")
         for what in ("commands", "acknowledged", "crashes", "clean stops", "starts", "of them refused",
-                     "faults of the disk", "elections", "clients sent", "nodes that failed"):
+                     "faults of the disk", "elections", "clients sent", "nodes that failed", "old segments",
+                     "damaged and put aside", "snapshots sent", "installed there", "of them after damage"):
             self.assertGreater(int(re.search(rf"(\d+) {what}", text)[1]), 5, text)
 
     def test_a_failing_cluster_fails_again(self):
