@@ -3,6 +3,7 @@
 
 #include "book/hash.h"
 #include "book/report.h"
+#include "book/state.h"
 #include "ring/check.h"
 
 struct seat {
@@ -12,6 +13,11 @@ struct seat {
 
 /* A command that is coming: its second step is due when so many more have had their first. */
 #define COMING 4u
+
+/* Looking ahead costs a third of what a command does: in vain where all that it would bring is near anyway. That is so
+ * for books that never had more orders than this, of markets that have no more symbols. */
+#define NEAR_ORDERS 32768u
+#define NEAR_SYMBOLS 16u
 
 struct coming {
     const struct pit_book *book; /* NULL: nothing is left to do */
@@ -112,7 +118,9 @@ void pit_market_prefetch(struct pit_market *market, const struct pit_command *co
     struct coming *coming = &market->coming[market->coming_next++ % COMING];
     if (coming->book)
         pit_book_prefetch_order(coming->book, coming->hint);
-    coming->book = command->symbol < market->symbols ? market->seat[command->symbol].book : NULL;
+    const struct pit_book *book = command->symbol < market->symbols ? market->seat[command->symbol].book : NULL;
+    const bool near = market->symbols <= NEAR_SYMBOLS && book && book->pool.touched <= NEAR_ORDERS;
+    coming->book = near ? NULL : book;
     if (coming->book)
         coming->hint = pit_book_prefetch(coming->book, command);
 }

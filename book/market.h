@@ -53,7 +53,8 @@ void pit_market_apply(struct pit_market *market, const struct pit_command *comma
 void pit_market_fold(struct pit_market *market, struct pit_event_sink *sink);
 
 /* Brings what a coming command will touch into the cache, part of it at once and part with one of the next calls: see
- * pit_book_prefetch. To be called some eight commands before each is applied. No event and no digest depends on it. */
+ * pit_book_prefetch; where it is near anyway, nothing. To be called some eight commands before each is applied. No
+ * event and no digest depends on it. */
 void pit_market_prefetch(struct pit_market *market, const struct pit_command *command);
 
 /* The book of a symbol, or NULL. */
