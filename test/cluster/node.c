@@ -219,14 +219,14 @@ void node_stop(struct node *node, uint64_t restart_ns)
     world_later(world, restart_ns, node->number, restart)->value = restart_ns;
 }
 
+/* The disk first: what is being written is the engine's memory. */
 void node_end(struct node *node)
 {
-    if (node->consensus) {
-        struct pit_consensus *consensus = node->consensus;
-        node->consensus = NULL;
-        pit_consensus_close(consensus);
-    }
+    struct pit_consensus *consensus = node->consensus;
+    node->consensus = NULL;
     disk_end(&node->disk);
+    if (consensus)
+        pit_consensus_close(consensus);
 }
 
 void node_attend(struct node *node)
