@@ -171,6 +171,10 @@ static void a_damaged_log_gives_all_or_says_where(void **state)
     for (uint64_t round = 0; round < 4; round++) {
         bool large = round == 3;
         make(&original, fixture_random(&seed), large);
+        struct pit_error none = {0};
+        copy(&memory, original.run.memory);
+        assert_int_equal(compare(&memory, &original.run.now, PIT_LOG_KEEP_ALL, &none), 0);
+        memory_disk_free(&memory);
         for (uint64_t i = 0; i < (large ? 60 : 350) / STEP + 5; i++) {
             char text[TEXT_BYTES];
             struct pit_error error = {0};
@@ -204,7 +208,8 @@ static void a_damaged_log_gives_all_or_says_where(void **state)
         run_free(&original.run);
     }
     print_message("# %lu refused, %lu whole, %lu without the last block\n", refused, whole, shorter);
-    assert_true(refused > 50 / STEP && whole > 0);
+    assert_true(refused > 50 / STEP);
+    assert_true(whole > 0 || STEP > 1); /* one in twenty: a short run may have none */
 }
 
 /* A vote is not forgotten though the block that it was first written in, or its copy, turns into zeros. */
