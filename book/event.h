@@ -95,7 +95,6 @@ static inline uint32_t pit_event_lines(const struct pit_event *event)
 {
     return event->flags & PIT_EVENT_WIDE ? 2 : 1;
 }
-_Static_assert(PIT_EVENT_WIDE == 0x80u, "the highest bit");
 
 /* Where a book writes its events: a window onto the slots of an output ring, or onto an array, a power of two of them.
  * The book claims an event, fills it, and only then claims the next; so when make_room is called every event before
@@ -127,7 +126,7 @@ static inline struct pit_event *pit_event_sink_at(const struct pit_event_sink *s
 /* The slots it takes. */
 static inline uint64_t pit_event_sink_step(const struct pit_event_sink *sink, const struct pit_event *event)
 {
-    return 1 + (event->flags >> 7 & sink->lines);
+    return event->flags & PIT_EVENT_WIDE ? pit_event_sink_most(sink) : 1;
 }
 
 /* A line of a ring was last read on another core. It is asked for, to be written, so many lines before it is needed: a
@@ -137,7 +136,7 @@ static inline uint64_t pit_event_sink_step(const struct pit_event_sink *sink, co
 static inline void pit_event_sink_ask(const struct pit_event *event, uint32_t line)
 {
     /* Near the end of the ring these are lines behind it, which are asked for in vain. */
-    __builtin_prefetch((const void *)((uintptr_t)event + (PIT_EVENT_SINK_AHEAD + line) * 64), 1);
+    __builtin_prefetch((const void *)((uintptr_t)event + (PIT_EVENT_SINK_AHEAD + line) * PIT_EVENT_LINE_BYTES), 1);
 }
 
 static inline struct pit_event *pit_event_sink_claim(struct pit_event_sink *sink)

@@ -62,13 +62,15 @@ void pit_market_fold(struct pit_market *market, struct pit_event_sink *sink)
     struct seat *seat = market->current;
     const uint64_t before = seat ? seat->events : 0;
     uint64_t digest = before;
-    while (sink->folded != sink->next) {
-        const struct pit_event *event = pit_event_sink_at(sink, sink->folded);
-        sink->folded += pit_event_sink_step(sink, event);
-        market->events_count++;
+    uint64_t slot = sink->folded, count = 0;
+    for (; slot != sink->next; count++) {
+        const struct pit_event *event = pit_event_sink_at(sink, slot);
+        slot += pit_event_sink_step(sink, event);
         /* Events of an unknown symbol have no order among themselves: each may come from another matcher. */
         digest = seat ? event_digest(event, digest) : digest + event_digest(event, 0);
     }
+    sink->folded = slot;
+    market->events_count += count;
     market->events += digest - before;
     if (seat)
         seat->events = digest;

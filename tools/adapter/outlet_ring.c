@@ -63,7 +63,7 @@ static bool lay_out(struct pit_outlet *outlet, uint32_t slots)
     void *memory = pit_arena_take(outlet->arena, bytes, PIT_SEQUENCE_BYTES);
     outlet->ring = memory ? pit_ring_create(memory, slots, PIT_EVENT_LINE_BYTES, 1) : NULL;
     if (!outlet->ring) {
-        fprintf(stderr, "pitline adapter: no memory for a ring of %u events\n", slots);
+        fprintf(stderr, "pitline adapter: no memory for a ring of %u lines of events\n", slots);
         pit_arena_destroy(outlet->arena);
         return false;
     }
