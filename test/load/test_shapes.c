@@ -11,6 +11,7 @@
 #include "tools/flow.h"
 
 #define PERIOD 100000u
+#define MEAN_OF 50u
 
 struct run {
     struct pit_flow *flow;
@@ -98,7 +99,7 @@ static int64_t middle_per_mille(struct run *run, int64_t start)
 }
 
 struct path {
-    int64_t least, most;   /* per mille against the start */
+    int64_t least, most;   /* per mille against the start, in the mean of MEAN_OF operations */
     bool wandered;         /* by 4 ticks at least */
     uint64_t least_at;     /* operation of the period */
     int64_t before, after; /* about 47 % and 62 % of the period, in the mean of 1 % of it: a thin book's middle jumps */
@@ -117,18 +118,22 @@ static struct path path_of(const char *name)
     const int64_t start = (bid + ask) / 2;
     struct path path = {0};
     run.middle = start;
-    int64_t now = 0, low = start, high = start;
+    int64_t low = start, high = start, sum = 0;
     for (uint64_t i = 0; i < PERIOD; i++) {
         struct pit_flow_operation operation;
         run_step(&run, &operation);
         const uint64_t percent = i / (PERIOD / 100);
-        now = middle_per_mille(&run, start);
+        const int64_t now = middle_per_mille(&run, start);
         low = run.middle < low ? run.middle : low;
         high = run.middle > high ? run.middle : high;
-        if (now < path.least)
-            path.least_at = i;
-        path.least = now < path.least ? now : path.least;
-        path.most = now > path.most ? now : path.most;
+        sum += now;
+        if (i % MEAN_OF == MEAN_OF - 1) {
+            const int64_t mean = sum / (int64_t)MEAN_OF;
+            path.least_at = mean < path.least ? i : path.least_at;
+            path.least = mean < path.least ? mean : path.least;
+            path.most = mean > path.most ? mean : path.most;
+            sum = 0;
+        }
         path.before += percent == 47 ? now : 0;
         path.after += percent == 62 ? now : 0;
         path.last += percent == 99 ? now : 0;
@@ -180,7 +185,7 @@ static void a_flash_crash_falls_at_once_and_recovers(void **state)
     (void)state;
     const struct path path = path_of("flash-crash");
     assert_near(path.before, 0, 15);
-    assert_near(path.least, -600, 50); /* a moment's: of 900 seeds the farthest was at -625 */
+    assert_near(path.least, -600, 30);
     assert_near((int64_t)path.least_at, PERIOD / 2, PERIOD / 50);
     assert_near(path.after, -80, 30);
     assert_near(path.last, 0, 15);
