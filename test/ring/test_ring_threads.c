@@ -96,25 +96,28 @@ static void dawdle(struct member *member)
         sched_yield();
 }
 
-static void *reader_main(void *argument)
+/* Waits until there is something to read. */
+static uint32_t await(struct member *member, uint32_t (*poll)(struct pit_ring_reader *reader, uint32_t max))
 {
-    struct member *member = argument;
-    struct pit_ring *ring = member->run->ring;
     struct pit_wait wait;
     pit_wait_init(&wait, PIT_WAIT_YIELD, NULL);
     wait.spins = 4;
+    uint32_t n;
+    while ((n = poll(&member->reader, (uint32_t)rand_r(&member->seed) % 20 + 1)) == 0)
+        pit_wait_idle(&wait);
+    dawdle(member);
+    return n;
+}
+
+static void *reader_main(void *argument)
+{
+    struct member *member = argument;
     while (member->seen < ENTRIES) {
-        uint32_t n = pit_ring_poll(&member->reader, (uint32_t)rand_r(&member->seed) % 20 + 1);
-        if (n == 0) {
-            pit_wait_idle(&wait);
-            continue;
-        }
-        pit_wait_reset(&wait);
-        dawdle(member);
+        const uint32_t n = await(member, pit_ring_poll);
         for (uint32_t i = 0; i < n; i++) {
             uint64_t sequence = member->reader.next + i;
             member->wrong += sequence != member->run->first + member->seen;
-            member->wrong += check(pit_ring_slot(ring, sequence), sequence);
+            member->wrong += check(pit_ring_slot(member->run->ring, sequence), sequence);
             if (member->trace)
                 member->trace[member->seen] = sequence;
             member->seen++;
@@ -125,65 +128,66 @@ static void *reader_main(void *argument)
 }
 
 /* The two above with entries of one or two slots: which, is in the entry, whose first word is its own. */
+
+static uint32_t slots_of(uint64_t entry)
+{
+    return 1 + entry % 3 % 2;
+}
+
+static void fill_run(uint64_t *words, uint64_t entry)
+{
+    words[0] = slots_of(entry);
+    for (uint32_t i = 1; i < slots_of(entry) * 8; i++)
+        words[i] = word_of(entry, i);
+}
+
+static uint64_t check_run(const uint64_t *words, uint64_t entry)
+{
+    uint64_t wrong = words[0] != slots_of(entry);
+    for (uint32_t i = 1; i < slots_of(entry) * 8; i++)
+        wrong += words[i] != word_of(entry, i);
+    return wrong;
+}
+
+static void publish_written(struct member *member, uint64_t *published, uint64_t end)
+{
+    const uint32_t slots = (uint32_t)(end - *published);
+    if (slots == 0)
+        return;
+    member->wrong += pit_ring_claim(member->run->ring, slots) != *published;
+    pit_ring_publish_run(member->run->ring, *published, slots);
+    *published = end;
+}
+
 static void *run_writer_main(void *argument)
 {
     struct member *member = argument;
     struct pit_ring *ring = member->run->ring;
-    struct pit_wait wait;
-    pit_wait_init(&wait, PIT_WAIT_YIELD, NULL);
-    wait.spins = 4;
     uint64_t slot = member->run->first, published = slot;
-    for (uint64_t done = 0; done < ENTRIES;) {
-        const uint32_t slots = 1 + done % 3 % 2;
-        if (pit_ring_room(ring, (uint32_t)(slot - published) + slots) < slot - published + slots) {
-            if (published != slot) {
-                member->wrong += pit_ring_claim(ring, (uint32_t)(slot - published)) != published;
-                pit_ring_publish_run(ring, published, (uint32_t)(slot - published));
-                published = slot;
-            }
-            pit_wait_idle(&wait);
-            continue;
-        }
-        pit_wait_reset(&wait);
-        uint64_t *words = pit_ring_slot(ring, slot);
-        words[0] = slots;
-        for (uint32_t i = 1; i < slots * 8; i++)
-            words[i] = word_of(done, i);
-        slot += slots;
-        done++;
-        if (rand_r(&member->seed) % 4 == 0 || done == ENTRIES) {
-            member->wrong += pit_ring_claim(ring, (uint32_t)(slot - published)) != published;
-            pit_ring_publish_run(ring, published, (uint32_t)(slot - published));
-            published = slot;
-        }
+    for (uint64_t done = 0; done < ENTRIES; done++) {
+        const uint32_t wanted = (uint32_t)(slot - published) + slots_of(done);
+        if (pit_ring_room(ring, wanted) < wanted)
+            publish_written(member, &published, slot);
+        while (pit_ring_room(ring, slots_of(done)) < slots_of(done))
+            sched_yield();
+        fill_run(pit_ring_slot(ring, slot), done);
+        slot += slots_of(done);
+        if (rand_r(&member->seed) % 4 == 0)
+            publish_written(member, &published, slot);
     }
+    publish_written(member, &published, slot);
     return NULL;
 }
 
 static void *run_reader_main(void *argument)
 {
     struct member *member = argument;
-    struct pit_ring *ring = member->run->ring;
-    struct pit_wait wait;
-    pit_wait_init(&wait, PIT_WAIT_YIELD, NULL);
-    wait.spins = 4;
     while (member->seen < ENTRIES) {
-        const uint32_t ready = pit_ring_poll_run(&member->reader, (uint32_t)rand_r(&member->seed) % 20 + 1);
-        if (ready == 0) {
-            pit_wait_idle(&wait);
-            continue;
-        }
-        pit_wait_reset(&wait);
-        dawdle(member);
+        const uint32_t ready = await(member, pit_ring_poll_run);
         uint32_t done = 0;
         while (done < ready) {
-            const uint64_t *words = pit_ring_slot(ring, member->reader.next + done);
-            const uint32_t slots = 1 + member->seen % 3 % 2;
-            member->wrong += words[0] != slots;
-            for (uint32_t i = 1; i < slots * 8; i++)
-                member->wrong += words[i] != word_of(member->seen, i);
-            done += slots;
-            member->seen++;
+            member->wrong += check_run(pit_ring_slot(member->run->ring, member->reader.next + done), member->seen);
+            done += slots_of(member->seen++);
         }
         pit_ring_release_run(&member->reader, done);
     }
