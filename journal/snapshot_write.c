@@ -139,10 +139,21 @@ static const struct pit_market *market_of(struct pit_market *const *markets, uin
     return NULL;
 }
 
+/* No market has a symbol with this id or a greater one. */
+static uint32_t end_of_symbols(struct pit_market *const *markets, uint32_t count)
+{
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (pit_market_symbols(markets[i]) > end)
+            end = pit_market_symbols(markets[i]);
+    return end;
+}
+
 static uint64_t count_symbols(struct pit_market *const *markets, uint32_t count)
 {
+    const uint32_t end = end_of_symbols(markets, count);
     uint64_t symbols = 0;
-    for (uint32_t symbol = 0; symbol < PIT_SYMBOLS_MAX; symbol++)
+    for (uint32_t symbol = 0; symbol < end; symbol++)
         symbols += market_of(markets, count, symbol) != NULL;
     return symbols;
 }
@@ -226,7 +237,8 @@ static void write_state(struct writer *writer, struct pit_market *const *markets
 
     put(writer, PIT_SNAPSHOT_MAGIC, PIT_SNAPSHOT_MAGIC_BYTES);
     write_head(writer, header);
-    for (uint32_t symbol = 0; symbol < PIT_SYMBOLS_MAX && writer->code == 0; symbol++) {
+    const uint32_t end = end_of_symbols(markets, count);
+    for (uint32_t symbol = 0; symbol < end && writer->code == 0; symbol++) {
         const struct pit_market *market = market_of(markets, count, symbol);
         if (market)
             write_symbol(writer, symbol, market, past ? &past[symbol] : NULL);

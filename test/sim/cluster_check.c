@@ -342,8 +342,14 @@ static const char *lacks(const struct cluster_node *node)
     return NULL;
 }
 
+/* Asked after every step: what costs least to see comes first. */
 const char *cluster_check_apart(struct cluster *cluster)
 {
+    for (uint32_t number = 1; number <= cluster->plan->nodes; number++) {
+        const char *lacking = lacks(&cluster->node[number]);
+        if (lacking)
+            return lacking;
+    }
     uint32_t leading = cluster_leading(cluster);
     struct pit_cluster_figures figures;
     if (leading == 0)
@@ -353,11 +359,6 @@ const char *cluster_check_apart(struct cluster *cluster)
         return "the node that leads takes no commands";
     if (figures.committed != figures.last)
         return "the node that leads has entries that are not committed";
-    for (uint32_t number = 1; number <= cluster->plan->nodes; number++) {
-        const char *lacking = lacks(&cluster->node[number]);
-        if (lacking)
-            return lacking;
-    }
     return NULL;
 }
 
