@@ -1,7 +1,8 @@
 /* replay/install_build.c - a journal and a snapshot of it, made from a stream that was received.
  *
- * The stream's hash is right, so it is what the other node sent. What it sent is looked at all the same, before the log
- * is asked to write anything of it.
+ * It may be a long time since it was received. Its hash is looked at again, with its front as it stands in memory: what
+ * is used was looked at, whatever another look at the disk would show; the snapshot has a hash of its own. So it is what
+ * the other node sent. What that sent is looked at all the same, before the log is asked to write anything of it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -110,6 +111,17 @@ static const char *look_at_entry(struct build *build)
     return sequence > head->sequence ? NULL : "its entry does not have the snapshot's last command";
 }
 
+static int check_stream(const struct build *build)
+{
+    const struct pit_install_head *head = &build->head;
+    XXH3_state_t hash __attribute__((aligned(64)));
+    XXH3_64bits_reset(&hash);
+    XXH3_64bits_update(&hash, head, sizeof *head);
+    XXH3_64bits_update(&hash, build->members, head->members_bytes);
+    XXH3_64bits_update(&hash, build->entry, head->entry_bytes);
+    return pit_install_check(build->disk, build->file, build->offer, &hash, build->offer->bytes - head->snapshot_bytes);
+}
+
 static int read_front(struct build *build, struct pit_error *error)
 {
     const uint64_t from = PIT_INSTALL_PAGE_BYTES;
@@ -129,6 +141,10 @@ static int read_front(struct build *build, struct pit_error *error)
     if (code == 0)
         code = pit_install_read(disk, build->file, build->entry, build->head.entry_bytes,
                                 from + sizeof build->head + build->head.members_bytes);
+    if (code == 0)
+        code = check_stream(build);
+    if (code == -EBADMSG)
+        return useless(build, "it was damaged since it was received", error);
     if (code)
         return pit_error_set(error, code, "cannot read the snapshot that was received: %s", strerror(-code));
     wrong = look_at_entry(build);

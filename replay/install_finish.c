@@ -145,8 +145,6 @@ static int prepare(const struct pit_disk *disk, const char *directory, int file,
     struct pit_install_page page;
     struct old old = {.vote = PIT_LOG_REJOINING};
     int code = pit_install_page_read(disk, file, &page);
-    if (code == 0)
-        code = pit_install_check(disk, file, &page.offer); /* it may be a long time since it was received */
     if (code == -EBADMSG) {
         outcome->bad = true;
         pit_error_set(error, code, "%s/" PIT_INSTALL_WHOLE " is damaged", directory);

@@ -177,23 +177,22 @@ bool pit_install_right(const struct pit_install_offer *offer, uint64_t hash)
     return hash == offer->hash;
 }
 
-int pit_install_check(const struct pit_disk *disk, int file, const struct pit_install_offer *offer)
+int pit_install_check(const struct pit_disk *disk, int file, const struct pit_install_offer *offer, XXH3_state_t *hash,
+                      uint64_t from)
 {
     uint8_t *bytes = malloc(VERIFY_BYTES);
     if (!bytes)
         return -ENOMEM;
-    XXH3_state_t hash __attribute__((aligned(64)));
-    XXH3_64bits_reset(&hash);
     int code = 0;
-    for (uint64_t at = 0; at < offer->bytes && code == 0; at += VERIFY_BYTES) {
+    for (uint64_t at = from; at < offer->bytes && code == 0; at += VERIFY_BYTES) {
         const uint64_t left = offer->bytes - at;
         const size_t piece = left < VERIFY_BYTES ? (size_t)left : VERIFY_BYTES;
         code = pit_install_read(disk, file, bytes, piece, PIT_INSTALL_PAGE_BYTES + at);
         if (code == 0)
-            XXH3_64bits_update(&hash, bytes, piece);
+            XXH3_64bits_update(hash, bytes, piece);
     }
     free(bytes);
-    return code == 0 && !pit_install_right(offer, XXH3_64bits_digest(&hash)) ? -EBADMSG : code;
+    return code == 0 && !pit_install_right(offer, XXH3_64bits_digest(hash)) ? -EBADMSG : code;
 }
 
 /* All of it was looked at. */

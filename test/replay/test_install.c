@@ -12,12 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "journal/disk_layer.h"
+#include "journal/log_image.h"
 #include "node_log.h"
-#include "replay/install.h"
+#include "replay/install_parts.h"
 #include "replay/rejoin.h"
 #include "test/journal/fixture.h"
 #include "test/journal/memory_disk.h"
@@ -447,6 +445,86 @@ static void a_stream_that_was_damaged_since_is_thrown_away(void **state)
     memory_disk_free(&base);
 }
 
+/* A disk on which one read of what was received shows another byte than is there. */
+struct misreading {
+    struct pit_disk_layer layer; /* first */
+    int file;
+    uint64_t reads, at, seed;
+};
+
+static int misread_open(void *context, const char *path, uint32_t flags)
+{
+    struct misreading *misreading = context;
+    const struct pit_disk *under = misreading->layer.under;
+    const int file = under->open(under->context, path, flags);
+    if (strstr(path, "install.whole"))
+        misreading->file = file;
+    else if (file == misreading->file)
+        misreading->file = -1; /* that one was closed */
+    return file;
+}
+
+static int64_t misread(void *context, int file, void *bytes, size_t count, uint64_t offset)
+{
+    struct misreading *misreading = context;
+    const struct pit_disk *under = misreading->layer.under;
+    const int64_t got = under->read(under->context, file, bytes, count, offset);
+    if (file == misreading->file && got > 0 && ++misreading->reads == misreading->at)
+        ((uint8_t *)bytes)[fixture_random(&misreading->seed) % (uint64_t)got] ^= 1;
+    return got;
+}
+
+/* The log's one entry is the stream's. */
+static void check_entry(const struct pit_disk *disk)
+{
+    struct pit_log_image image = {0};
+    struct pit_journal_end end;
+    struct pit_error error = {0};
+    if (pit_log_image_open(&image, disk, HERE, PIT_LOG_KEEP_ALL, &end, &error) != 0)
+        fail_msg("%s", error.text);
+    struct pit_install_head head;
+    memcpy(&head, stream, sizeof head);
+    const struct pit_log_entry *entry = &pit_log_image_first(&image)->entry;
+    assert_int_equal(entry->bytes, head.entry_bytes);
+    assert_memory_equal(entry->payload, stream + sizeof head + head.members_bytes, head.entry_bytes);
+    pit_log_image_free(&image);
+}
+
+static void what_is_used_is_what_was_looked_at(void **state)
+{
+    (void)state;
+    static struct memory_disk base, memory;
+    struct pit_install_outcome outcome;
+    struct pit_error error = {0};
+    uint64_t bad = 0, good = 0;
+    memory_disk_init(&base, fixture_seed());
+    base.cache = true;
+    old_log(&base.disk, 7, 1, 10, 0, 0, 0);
+    const struct node_log_found before = node_log_find(&base.disk, HERE);
+    receive_all(&base.disk, 1u << 20);
+    for (uint64_t at = 1; good == 0; at++) {
+        memory_disk_crash(&memory, &base);
+        struct misreading misreading = {.file = -1, .at = at, .seed = fixture_seed() + at};
+        pit_disk_layer_init(&misreading.layer, &memory.disk);
+        misreading.layer.disk.open = misread_open;
+        misreading.layer.disk.read = misread;
+        if (finish(&misreading.layer.disk, &outcome, &error) != 0)
+            fail_msg("read %lu: %s", at, error.text);
+        if (outcome.bad) {
+            const struct node_log_found after = node_log_find(&memory.disk, HERE);
+            assert_memory_equal(&before, &after, sizeof before);
+            bad++;
+        } else {
+            check_new(&memory.disk, offer.term, 0);
+            check_entry(&memory.disk);
+            good += misreading.reads < at;
+        }
+        memory_disk_free(&memory);
+    }
+    assert_true(bad > 5);
+    memory_disk_free(&base);
+}
+
 /* Whoever sends it may be wrong: bytes are changed, and the hash made right again. */
 static void a_stream_that_is_none_changes_nothing(void **state)
 {
@@ -536,6 +614,7 @@ int main(void)
         cmocka_unit_test(another_stream_begins_again),
         cmocka_unit_test(a_stream_with_a_wrong_hash_is_thrown_away),
         cmocka_unit_test(a_stream_that_was_damaged_since_is_thrown_away),
+        cmocka_unit_test(what_is_used_is_what_was_looked_at),
         cmocka_unit_test(a_stream_that_is_none_changes_nothing),
         cmocka_unit_test(a_damaged_log_goes_aside_behind_its_mark),
     };
