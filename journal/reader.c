@@ -735,6 +735,11 @@ void pit_journal_reader_beginning(const struct pit_journal_reader *reader, uint6
     *sequence = reader->first_sequence;
 }
 
+uint64_t pit_journal_reader_block(const struct pit_journal_reader *reader)
+{
+    return reader->block_number;
+}
+
 struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *reader)
 {
     struct pit_journal_end end = {

@@ -83,6 +83,10 @@ const struct pit_command *pit_journal_record_command(const struct pit_journal_re
  * have. 1 and 1, unless it was opened at a later segment. */
 void pit_journal_reader_beginning(const struct pit_journal_reader *reader, uint64_t *block, uint64_t *sequence);
 
+/* The last block that was looked at. In a cluster's log that may be after what was given out: there it stands that it
+ * is committed. */
+uint64_t pit_journal_reader_block(const struct pit_journal_reader *reader);
+
 /* Valid after pit_journal_reader_next returned 0. */
 struct pit_journal_end pit_journal_reader_end(const struct pit_journal_reader *reader);
 

@@ -224,7 +224,7 @@ int pit_journal_open(struct pit_journal **result, const struct pit_disk *disk,
     journal->segment_first_block = end->segment_first_block;
     journal->segment_bytes = end->segment_bytes;
     journal->offset = end->offset;
-    journal->number = end->blocks;
+    journal->number = journal->blocks_before = end->blocks;
     journal->crc = end->crc;
     journal->sequence = end->sequence;
     journal->durable = end->sequence;
@@ -477,6 +477,11 @@ struct pit_journal_space pit_journal_space(const struct pit_journal *journal)
         .times =
             pit_word_load_relaxed(&journal->blank_alarm.times) + pit_word_load_relaxed(&journal->block_alarm.times),
     };
+}
+
+uint64_t pit_journal_stored(const struct pit_journal *journal)
+{
+    return journal->blocks_before + pit_sequence_load(&journal->done);
 }
 
 const char *pit_journal_method(const struct pit_journal *journal)

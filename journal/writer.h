@@ -107,6 +107,9 @@ uint32_t pit_journal_disk_work(struct pit_journal *journal);
 /* preparer: writes a slice of the next segment's zeros, if needed. Returns 1 if it did. */
 uint32_t pit_journal_prepare_work(struct pit_journal *journal);
 
+/* The number of the last block that is as durable as options.sync has it. Any thread. */
+uint64_t pit_journal_stored(const struct pit_journal *journal);
+
 /* For people: how the journal writes here ("O_DIRECT|O_DSYNC", "fdatasync (the file system refuses O_DIRECT)"). */
 const char *pit_journal_method(const struct pit_journal *journal);
 

@@ -21,7 +21,8 @@ struct pit_journal {
     const char *method_text;
     uint8_t journal_id[16];
     uint8_t *blocks[2];
-    uint32_t block_max; /* bytes of a block */
+    uint32_t block_max;     /* bytes of a block */
+    uint64_t blocks_before; /* the opening */
 
     /* Hand-over, one writer each. */
     struct pit_sequence handed; /* journaler */

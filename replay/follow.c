@@ -194,6 +194,11 @@ void pit_follower_position(const struct pit_follower *follower, struct pit_snaps
     *header = follower->position;
 }
 
+uint64_t pit_follower_block(const struct pit_follower *follower)
+{
+    return pit_journal_reader_block(follower->reader);
+}
+
 int pit_follower_open(struct pit_follower **result, const struct pit_disk *disk, const char *directory,
                       struct pit_market *market, struct pit_snapshot_past *past, struct pit_results *results,
                       const struct pit_snapshot_header *from, bool direct, struct pit_error *error)

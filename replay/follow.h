@@ -27,6 +27,9 @@ int64_t pit_follower_step(struct pit_follower *follower, uint64_t until, uint32_
 /* Where it is: sequence (0: at the beginning), block, time and digest of the last command, for a snapshot's header. */
 void pit_follower_position(const struct pit_follower *follower, struct pit_snapshot_header *header);
 
+/* The journal's last block that it has looked at. */
+uint64_t pit_follower_block(const struct pit_follower *follower);
+
 void pit_follower_close(struct pit_follower *follower);
 
 #endif

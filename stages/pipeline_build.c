@@ -418,6 +418,7 @@ static int make_snapshots(struct pit_pipeline *pipeline, struct pit_error *error
         .disk = pipeline->disk,
         .clock = pipeline->config.clock,
         .directory = pipeline->config.directory,
+        .journal = pipeline->journal,
         .durable = &pipeline->durable,
         .control = &pipeline->control,
         .hold = &pipeline->hold,

@@ -332,6 +332,12 @@ static void write_snapshot(struct pit_snapshots *snapshots)
         warn(snapshots, error.text, "Orders are taken as ever; the next snapshot is tried when it is due");
 }
 
+/* What the replica has read is on the disk: it would be there after a loss of power. */
+static bool stands(const struct pit_snapshots *snapshots)
+{
+    return pit_follower_block(snapshots->follower) <= pit_journal_stored(snapshots->config.journal);
+}
+
 /* Is one due, and where? */
 static void set_goal(struct pit_snapshots *snapshots, uint64_t durable)
 {
@@ -358,6 +364,8 @@ static uint32_t do_work(void *state)
     if (!snapshots->goal)
         set_goal(snapshots, durable);
     if (snapshots->goal && snapshots->applied == snapshots->goal) {
+        if (!stands(snapshots))
+            return 0;
         write_snapshot(snapshots);
         return 1;
     }

@@ -10,10 +10,11 @@
  *                   └──▶ snapshot-....pit
  *
  * It begins with the newest good snapshot there is, applies what comes in lumps, and compares its digests with those
- * that the matchers have journaled: a state that is not theirs is never written. A failure of the disk is told and
- * counted, and the next snapshot is tried when it is due. When the replica cannot go on (the journal cannot be read, no
- * memory) it is thrown away, and begun anew a minute later; when its digest differs, there are no more snapshots until
- * the next start. In no case does the pipeline stop.
+ * that the matchers have journaled: a state that is not theirs is never written. Nor is one of which not everything
+ * that was read is on the disk: a cluster's node matches what others have on theirs, and a write that has failed may
+ * still be read. A failure of the disk is told and counted, and the next snapshot is tried when it is due. When the
+ * replica cannot go on (the journal cannot be read, no memory) it is thrown away, and begun anew a minute later; when
+ * its digest differs, there are no more snapshots until the next start. In no case does the pipeline stop.
  *
  * When so many snapshots as are kept are there, and the oldest of them is good, the segments before it are dealt with
  * as the plan says, one a turn, when nothing else is to be done.
@@ -25,6 +26,7 @@
 
 #include "journal/disk.h"
 #include "journal/retention.h"
+#include "journal/writer.h"
 #include "pitline/error.h"
 #include "stages/agent.h"
 #include "stages/clock.h"
@@ -43,7 +45,8 @@ struct pit_snapshots_plan {
 struct pit_snapshots_config {
     const struct pit_disk *disk;
     const struct pit_clock *clock;
-    const char *directory; /* of the journal, which is open for writing; valid as long as the agent */
+    const char *directory;             /* of the journal; valid as long as the agent */
+    const struct pit_journal *journal; /* open for writing */
     const struct pit_sequence *durable;
     const struct pit_control *control;
     const struct pit_sequence *hold; /* the segment with this block and those after it are not removed; 0: there is

@@ -163,7 +163,7 @@ void live_run(struct live *live, uint64_t commands)
 
 static void drain(struct live *live)
 {
-    while (!pit_journal_idle(live->journal))
+    while (!pit_journal_idle(live->journal) && !pit_journal_failed(live->journal, NULL))
         push(live);
     pit_journal_close(live->journal);
     live->journal = NULL;

@@ -66,6 +66,7 @@ static void create_retiring(enum pit_old_segments old_segments, uint64_t every, 
         .disk = &disk.disk,
         .clock = &test_clock,
         .directory = "journal",
+        .journal = live.journal,
         .durable = &durable,
         .control = &control,
         .begun_with = begun_with,
@@ -195,6 +196,35 @@ static void nothing_that_is_not_durable_is_in_a_snapshot(void **state)
     work();
     assert_int_equal(figures().sequence, 20000);
     assert_int_equal(figures().applied, 20000);
+}
+
+/* A write that fails may be read as if it had not; and a cluster has commands that its leader's disk has not yet. */
+static void what_is_not_on_the_disk_is_in_no_snapshot(void **state)
+{
+    (void)state;
+    live_end(&live);
+    memory_disk_free(&disk);
+    memory_disk_init(&disk, seed);
+    disk.direct_refused_at_open = true;
+    live_begin(&live, &disk.disk, seed);
+    create(1000000, 0, 100, 0);
+    go_on(1000, 0);
+    pit_snapshots_ask(snapshots, live.sequence);
+    work();
+    assert_int_equal(figures().sequence, live.sequence);
+    const uint64_t before = live.sequence;
+    live_run(&live, 100);
+    disk.fail_sync_code = -EIO;
+    disk.fail_sync_in = 1;
+    assert_true(pit_journal_commit(live.journal));
+    pit_sequence_store(&durable, live.sequence);
+    pit_snapshots_ask(snapshots, live.sequence);
+    work();
+    assert_int_equal(pit_journal_disk_work(live.journal), 1);
+    work();
+    assert_int_equal(figures().applied, live.sequence); /* it can be read, */
+    assert_int_equal(figures().sequence, before);       /* and is not there */
+    assert_true(pit_journal_failed(live.journal, NULL));
 }
 
 static void snapshot_is_written_by_time_if_there_was_a_command(void **state)
@@ -575,6 +605,7 @@ int main(void)
         TEST(snapshot_is_written_at_each_multiple),
         TEST(replica_that_is_far_behind_writes_the_last_multiple_only),
         TEST(nothing_that_is_not_durable_is_in_a_snapshot),
+        TEST(what_is_not_on_the_disk_is_in_no_snapshot),
         TEST(snapshot_is_written_by_time_if_there_was_a_command),
         TEST(snapshot_is_written_when_somebody_asks),
         TEST(count_and_time_go_together),
