@@ -1,8 +1,8 @@
 /* replay/install_build.c - a journal and a snapshot of it, made from a stream that was received.
  *
  * It may be a long time since it was received. Its hash is looked at again, with its front as it stands in memory: what
- * is used was looked at, whatever another look at the disk would show; the snapshot has a hash of its own. So it is what
- * the other node sent. What that sent is looked at all the same, before the log is asked to write anything of it.
+ * is used was looked at, whatever another look at the disk would show; the snapshot has a hash of its own. So it is
+ * what the other node sent. What that sent is looked at all the same, before the log is asked to write anything of it.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -54,8 +54,8 @@ int pit_install_page_write(const struct pit_disk *disk, int file, struct pit_ins
 /* Whether this is the stream's hash. */
 bool pit_install_right(const struct pit_install_offer *offer, uint64_t hash);
 
-/* Reads the stream of an open file from `from` on; what comes before is in the hash already. 0: the whole has the offer's
- * hash; -EBADMSG: it has not; -ENOMEM; the disk's. */
+/* Reads the stream of an open file from `from` on; what comes before is in the hash already. 0: the whole has the
+ * offer's hash; -EBADMSG: it has not; -ENOMEM; the disk's. */
 int pit_install_check(const struct pit_disk *disk, int file, const struct pit_install_offer *offer, XXH3_state_t *hash,
                       uint64_t from);
 
