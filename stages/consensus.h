@@ -41,7 +41,7 @@
 /* The numbers stand on disks and in messages. */
 enum pit_consensus_kind {
     PIT_CONSENSUS_COMMANDS = 1, /* a batch that was proposed */
-    PIT_CONSENSUS_BARRIER = 2,  /* written by a new leader; no commands in it */
+    PIT_CONSENSUS_BARRIER = 2,  /* written by a new leader, or to confirm that it leads; no commands in it */
     PIT_CONSENSUS_MEMBERS = 3,  /* who the nodes are: always the first entry, and no other */
 };
 
@@ -182,6 +182,10 @@ void pit_consensus_close(struct pit_consensus *consensus);
  * -EPERM: this node does not lead, or is not ready. -EAGAIN: too much is without an answer. -EMSGSIZE: too long.
  * -EINVAL: no payload. -ENOMEM. -EIO: stopped; if it stopped in this call, what becomes of the batch is not known. */
 int pit_consensus_propose(struct pit_consensus *consensus, const void *payload, size_t bytes, uint64_t tag);
+
+/* Asks for an entry without commands. Answered COMMITTED, this node has led at a moment since the call, and all that
+ * was committed before that moment has been told: nobody had replaced it unnoticed. Else as propose. */
+int pit_consensus_confirm(struct pit_consensus *consensus, uint64_t tag);
 
 /* Hands leadership over to another node. 0: no more proposals are taken (-EPERM), and when that node has everything it
  * is told to lead; then this one follows. If that does not come about within election_ms, this one leads on, and is

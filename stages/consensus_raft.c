@@ -346,23 +346,59 @@ static void finish(struct pit_consensus *consensus)
                       (unsigned long long)consensus->raft.current_term, raft_errmsg(&consensus->raft));
 }
 
-static void proposal_done(struct raft_apply *request, int status, void *result)
+static void proposal_done(struct pit_raft_proposal *proposal, int status, uint64_t index)
 {
-    (void)result;
-    struct pit_raft_proposal *proposal = (struct pit_raft_proposal *)request;
     struct pit_consensus *consensus = proposal->consensus;
     const struct pit_consensus_machine *machine = &consensus->options.machine;
     consensus->unanswered--;
     consensus->unanswered_bytes -= proposal->bytes;
     machine->answered(machine->context, proposal->tag, status == 0 ? PIT_CONSENSUS_COMMITTED : PIT_CONSENSUS_UNKNOWN,
-                      status == 0 ? request->index : 0);
+                      status == 0 ? index : 0);
     free(proposal);
+}
+
+static void batch_done(struct raft_apply *request, int status, void *result)
+{
+    (void)result;
+    proposal_done((struct pit_raft_proposal *)request, status, request->index);
+}
+
+static void barrier_done(struct raft_barrier *request, int status)
+{
+    proposal_done((struct pit_raft_proposal *)request, status, request->index);
 }
 
 static bool is_ready(const struct pit_consensus *consensus)
 {
     return consensus->raft.state == RAFT_LEADER && consensus->ready_term == consensus->raft.current_term &&
            !pit_raft_transfer_pending(consensus);
+}
+
+static int may_propose(const struct pit_consensus *consensus, size_t bytes)
+{
+    if (consensus->failure.code)
+        return -EIO;
+    if (!is_ready(consensus))
+        return -EPERM;
+    if (consensus->unanswered == PIT_CONSENSUS_TAGS_MAX ||
+        (consensus->unanswered > 0 && consensus->unanswered_bytes + bytes > consensus->options.unanswered_bytes))
+        return -EAGAIN;
+    return 0;
+}
+
+/* After the core was asked to take a proposal. */
+static int proposed(struct pit_consensus *consensus, struct pit_raft_proposal *proposal, bool taken)
+{
+    if (taken) {
+        consensus->unanswered++;
+        consensus->unanswered_bytes += proposal->bytes;
+    } else {
+        free(proposal);
+    }
+    finish(consensus);
+    if (taken)
+        return 0;
+    return consensus->failure.code ? -EIO : -ENOMEM;
 }
 
 int pit_consensus_propose(struct pit_consensus *consensus, const void *payload, size_t bytes, uint64_t tag)
@@ -373,29 +409,34 @@ int pit_consensus_propose(struct pit_consensus *consensus, const void *payload, 
         return -EMSGSIZE;
     if (!pit_raft_payload_fits(PIT_CONSENSUS_COMMANDS, payload, bytes))
         return -EINVAL;
-    if (!is_ready(consensus))
-        return -EPERM;
-    if (consensus->unanswered == PIT_CONSENSUS_TAGS_MAX ||
-        (consensus->unanswered > 0 && consensus->unanswered_bytes + bytes > consensus->options.unanswered_bytes))
-        return -EAGAIN;
+    const int code = may_propose(consensus, bytes);
+    if (code)
+        return code;
     struct raft_buffer buffer = {.base = raft_malloc(bytes), .len = bytes};
     struct pit_raft_proposal *proposal = malloc(sizeof *proposal);
-    if (!buffer.base || !proposal)
-        goto no_memory;
-    memcpy(buffer.base, payload, bytes);
-    *proposal = (struct pit_raft_proposal){.consensus = consensus, .tag = tag, .bytes = bytes};
-    int code = raft_apply(&consensus->raft, &proposal->request, &buffer, 1, proposal_done);
-    if (code != 0)
-        goto no_memory;
-    consensus->unanswered++;
-    consensus->unanswered_bytes += bytes;
-    finish(consensus);
-    return 0;
-no_memory:
-    raft_free(buffer.base);
-    free(proposal);
-    finish(consensus);
-    return consensus->failure.code ? -EIO : -ENOMEM;
+    bool taken = buffer.base && proposal;
+    if (taken) {
+        memcpy(buffer.base, payload, bytes);
+        *proposal = (struct pit_raft_proposal){.consensus = consensus, .tag = tag, .bytes = bytes};
+        taken = raft_apply(&consensus->raft, &proposal->batch, &buffer, 1, batch_done) == 0;
+    }
+    if (!taken)
+        raft_free(buffer.base);
+    return proposed(consensus, proposal, taken);
+}
+
+int pit_consensus_confirm(struct pit_consensus *consensus, uint64_t tag)
+{
+    const int code = may_propose(consensus, 0);
+    if (code)
+        return code;
+    struct pit_raft_proposal *proposal = malloc(sizeof *proposal);
+    bool taken = proposal;
+    if (taken) {
+        *proposal = (struct pit_raft_proposal){.consensus = consensus, .tag = tag};
+        taken = raft_barrier(&consensus->raft, &proposal->barrier, barrier_done) == 0;
+    }
+    return proposed(consensus, proposal, taken);
 }
 
 static void give(struct pit_consensus *consensus, uint32_t from, struct raft_message *message)

@@ -92,7 +92,10 @@ struct pit_raft_rejoin {
 };
 
 struct pit_raft_proposal {
-    struct raft_apply request;
+    union {
+        struct raft_apply batch;
+        struct raft_barrier barrier;
+    };
     struct pit_consensus *consensus;
     uint64_t tag;
     uint64_t bytes;

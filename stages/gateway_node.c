@@ -31,7 +31,27 @@ void pit_gateway_follow_node(struct pit_gateway *gateway)
     pit_word_store_release(&gateway->intake_board->epoch, epoch);
 }
 
+/* Whether the reports of all commands up to a sequence are out. */
+static bool reported(const struct pit_gateway *gateway, const uint64_t *sequence)
+{
+    return pit_word_load_acquire(gateway->covered) >= pit_word_load_relaxed(sequence);
+}
+
 bool pit_gateway_lags(const struct pit_gateway *gateway)
 {
-    return gateway->node && pit_word_load_acquire(gateway->covered) < pit_word_load_relaxed(&gateway->node->begun);
+    return gateway->node && !reported(gateway, &gateway->node->begun);
+}
+
+uint64_t pit_gateway_ask_proof(struct pit_gateway *gateway)
+{
+    if (!gateway->node)
+        return 0;
+    pit_word_store_release(&gateway->intake_board->asked, gateway->intake_board->asked + 1);
+    return gateway->intake_board->asked;
+}
+
+bool pit_gateway_proved(const struct pit_gateway *gateway, uint64_t proof)
+{
+    const struct pit_node_board *node = gateway->node;
+    return !node || (pit_word_load_acquire(&node->proved) >= proof && reported(gateway, &node->proved_sequence));
 }

@@ -75,10 +75,12 @@ enum pit_intake {
 /* How a node stands in its cluster: words, written by the replicator alone. An epoch is one time of leading: they are
  * numbered 1, 2, ... since the start of the process. */
 struct pit_node_board {
-    uint64_t leads;  /* the epoch, while this node leads and takes commands; 0 = it does not */
-    uint64_t begun;  /* the last sequence in the log when that epoch began; written before leads */
-    uint64_t leader; /* the node that leads as far as is known; 0 = nobody knows */
-    uint64_t zero[5];
+    uint64_t leads;           /* the epoch, while this node leads and takes commands; 0 = it does not */
+    uint64_t begun;           /* the last sequence in the log when that epoch began; written before leads */
+    uint64_t leader;          /* the node that leads as far as is known; 0 = nobody knows */
+    uint64_t proved;          /* the intake board's asked: since that was written this node has led, */
+    uint64_t proved_sequence; /* and up to here at least everything is in the log; written before proved */
+    uint64_t zero[3];
 };
 _Static_assert(sizeof(struct pit_node_board) == 64, "a node's board is one cache line");
 
@@ -88,7 +90,8 @@ struct pit_intake_board {
     uint64_t first; /* number in the intake ring of the epoch's first command; written before epoch */
     uint64_t epoch; /* the last one seen */
     uint64_t end;   /* in PIT_PHASE_DRAIN: one past the last number there will ever be; 0 = not known yet */
-    uint64_t zero[5];
+    uint64_t asked; /* rises when the node is to prove that it leads */
+    uint64_t zero[4];
 };
 _Static_assert(sizeof(struct pit_intake_board) == 64, "an intake board is one cache line");
 

@@ -252,6 +252,7 @@ static uint32_t take_part(struct pit_replicator *replicator)
     learn_committed(replicator, state.committed);
     done += follow(replicator, &state);
     done += pit_replicator_work_transfer(replicator, &state);
+    done += pit_replicator_prove(replicator);
     return done + pit_replicator_take(replicator);
 }
 

@@ -53,6 +53,8 @@ struct pit_replicator {
     uint64_t proposed_sequence, proposed_time_ns; /* of the last command proposed */
     uint64_t tag;
     uint32_t in_flight; /* proposals without an answer */
+    uint64_t proving;   /* the intake board's asked when the last proof began */
+    uint64_t proof;     /* its tag, while there is no answer; 0 = none is under way */
     uint8_t *batch;     /* PIT_REPLICATOR_BATCH_BYTES */
     uint32_t batch_max; /* bytes of a batch, which the log has room for */
 
@@ -106,6 +108,9 @@ bool pit_replicator_define(struct pit_replicator *replicator);
 
 /* LEADS: proposes what the intake ring has. Else: drops it. Returns how many commands. */
 uint32_t pit_replicator_take(struct pit_replicator *replicator);
+
+/* LEADS: begins to prove that it does, if somebody asks. Returns how much there was to do. */
+uint32_t pit_replicator_prove(struct pit_replicator *replicator);
 
 /* The engine's answer. */
 void pit_replicator_answered(void *context, uint64_t tag, enum pit_consensus_outcome outcome, uint64_t index);

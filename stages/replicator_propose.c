@@ -115,12 +115,48 @@ uint32_t pit_replicator_take(struct pit_replicator *replicator)
     }
 }
 
+uint32_t pit_replicator_prove(struct pit_replicator *replicator)
+{
+    const uint64_t asked = pit_word_load_acquire(&replicator->config.intake_board->asked);
+    if (replicator->part != PIT_REPLICATOR_LEADS || replicator->proof || asked == replicator->proving ||
+        replicator->in_flight == PIT_REPLICATOR_FLIGHT)
+        return 0;
+    const uint64_t before = replicator->proving;
+    replicator->in_flight++;
+    replicator->proof = replicator->tag + 1;
+    replicator->proving = asked;
+    if (pit_consensus_confirm(replicator->consensus, replicator->proof) != 0) {
+        replicator->in_flight--;
+        replicator->proof = 0;
+        replicator->proving = before;
+        return 0; /* as in propose */
+    }
+    replicator->tag++;
+    return 1;
+}
+
+static void end_proof(struct pit_replicator *replicator, bool proved)
+{
+    struct pit_node_board *board = replicator->config.board;
+    replicator->proof = 0;
+    if (proved) {
+        pit_word_store_relaxed(&board->proved_sequence, replicator->sequence);
+        pit_word_store_release(&board->proved, replicator->proving);
+    } else {
+        replicator->proving = board->proved;
+    }
+}
+
 void pit_replicator_answered(void *context, uint64_t tag, enum pit_consensus_outcome outcome, uint64_t index)
 {
     struct pit_replicator *replicator = context;
-    (void)tag, (void)index;
+    (void)index;
     PIT_CHECK(replicator->in_flight > 0);
     replicator->in_flight--;
+    if (tag == replicator->proof) {
+        end_proof(replicator, outcome == PIT_CONSENSUS_COMMITTED);
+        return;
+    }
     if (outcome != PIT_CONSENSUS_COMMITTED)
         pit_replicator_count(&replicator->counters.unknown, 1);
 }

@@ -16,7 +16,8 @@
 #define QUIET_NS (100 * MILLISECOND)
 #define AGREE_NS (20000 * MILLISECOND)
 #define AGREE_STEPS_MAX 3000000u
-#define ASKING_EVERY 40u /* steps */
+#define ASKING_EVERY 40u   /* steps, at first */
+#define ASKING_SLOWER 100u /* the longer it takes the more seldom, by so much of it: what is asked has to be done */
 
 uint64_t cluster_stream(const struct cluster *cluster, enum cluster_stream which, uint64_t number)
 {
@@ -160,13 +161,15 @@ static void go_on_until(struct cluster *cluster, const char *(*check)(struct clu
 {
     uint64_t until_ns = cluster->now_ns + AGREE_NS, until_step = cluster->step + AGREE_STEPS_MAX;
     uint64_t random = cluster_stream(cluster, CLUSTER_STREAM_AFTER, cluster->step);
+    uint64_t since_step = cluster->step, next_step = since_step;
     const char *waits_for = "";
     while (waits_for && !cluster->model.violation[0]) {
         if (cluster->now_ns > until_ns || cluster->step > until_step) {
             sim_violation(&cluster->model, "%s: %s", what, waits_for);
             return;
         }
-        if (asking && cluster->step % ASKING_EVERY == 0) {
+        if (asking && cluster->step >= next_step) {
+            next_step = cluster->step + ASKING_EVERY + (cluster->step - since_step) / ASKING_SLOWER;
             struct sim_action action = {.step = cluster->step,
                                         .seed = sim_random(&random),
                                         .client = (uint32_t)sim_below(&random, cluster->clients.count),

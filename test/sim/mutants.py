@@ -123,13 +123,13 @@ CLUSTER_MUTANTS = {
         "    return ON(truncation-not-written) ? 0 : pit_log_truncate(context, ticket, index);\n"),
     "delivered-before-committed": (
         "a leader matches what it has proposed at once", "stages/replicator_propose.c",
-        "    replicator->tag++;\n",
+        "    replicator->tag++;\n    replicator->proposed_sequence +=",
         "    if (ON(delivered-before-committed)) {\n"
         "        const struct pit_consensus_entry early = {.payload = replicator->batch, .bytes = bytes};\n"
         "        pit_replicator_committed(replicator, &early);\n"
         "        replicator->config.sequence = replicator->sequence;\n"
         "    }\n"
-        "    replicator->tag++;\n"),
+        "    replicator->tag++;\n    replicator->proposed_sequence +="),
     "stale-commands-proposed": (
         "a leader proposes what came in while it did not lead", "stages/replicator_propose.c",
         "    if (replicator->part != PIT_REPLICATOR_LEADS || pit_word_load_acquire(&board->epoch) != replicator->epoch)\n"
@@ -149,8 +149,8 @@ CLUSTER_MUTANTS = {
         "    if (copy->time_ns < *time_ns && !ON(leaders-time-falls))\n"),
     "logon-too-early": (
         "a new leader lets clients on before all older reports are out", "stages/gateway_node.c",
-        "    return gateway->node && pit_word_load_acquire(gateway->covered) <",
-        "    return gateway->node && !ON(logon-too-early) && pit_word_load_acquire(gateway->covered) <"),
+        "    return pit_word_load_acquire(gateway->covered) >=",
+        "    return ON(logon-too-early) || pit_word_load_acquire(gateway->covered) >="),
     "done-twice": (
         "a request that was taken before is taken again", "stages/gateway_commands.c",
         "    return session->resumes && is_request(message) && !pit_request_after(message->request, session->taken);\n",
