@@ -97,6 +97,32 @@ static void serves_when_its_barrier_is_committed_and_not_before(void **unused)
     solo_close(&solo);
 }
 
+static void it_confirms_that_it_leads_when_others_have_heard_it_since(void **unused)
+{
+    (void)unused;
+    solo_open(&solo, 1, 3);
+    assert_int_equal(pit_consensus_confirm(solo.consensus, 1), -EPERM);
+    uint64_t term = solo_elect(&solo);
+    solo_pass(&solo, 1);
+    solo_acknowledge(&solo, 2, term, 2);
+    propose(1, 8);
+    solo_pass(&solo, 1);
+    solo_acknowledge(&solo, 2, term, 3);
+    assert_int_equal(solo.answered, 1);
+    assert_int_equal(pit_consensus_confirm(solo.consensus, 7), 0);
+    solo_pass(&solo, 1);
+    solo_acknowledge(&solo, 2, term, 3); /* said before it was asked */
+    assert_int_equal(solo.answered, 1);
+    solo_acknowledge(&solo, 2, term, 4);
+    assert_int_equal(solo.answered, 2);
+    assert_int_equal(solo.unknown, 0);
+    assert_int_equal(solo.committed_last, 3); /* no command came of it */
+    assert_int_equal(pit_consensus_confirm(solo.consensus, 8), 0);
+    solo_append(&solo, 3, term + 1, 4, term, 4, (uint64_t[]){term + 1}, 1); /* it was replaced meanwhile */
+    assert_int_equal(solo.unknown, 1);
+    solo_close(&solo);
+}
+
 static void a_new_leader_counts_no_copies_before_its_barrier_is_on_its_disk(void **unused)
 {
     (void)unused;
@@ -450,6 +476,7 @@ int main(void)
         cmocka_unit_test(refuses_options_that_make_no_cluster),
         cmocka_unit_test(an_empty_disk_is_no_node_unless_a_cluster_begins),
         cmocka_unit_test(serves_when_its_barrier_is_committed_and_not_before),
+        cmocka_unit_test(it_confirms_that_it_leads_when_others_have_heard_it_since),
         cmocka_unit_test(a_new_leader_counts_no_copies_before_its_barrier_is_on_its_disk),
         cmocka_unit_test(what_a_new_leader_could_not_count_yet_it_remembers),
         cmocka_unit_test(a_follower_claims_what_was_compared_and_no_more),

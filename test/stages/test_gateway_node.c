@@ -123,6 +123,62 @@ static void clients_wait_until_what_was_before_the_epoch_is_told(void **state)
     rig_destroy(rig);
 }
 
+static void prove(struct rig *rig, uint64_t asked, uint64_t sequence)
+{
+    pit_word_store_relaxed(&rig->node.proved_sequence, sequence);
+    pit_word_store_release(&rig->node.proved, asked);
+    rig_settle(rig);
+}
+
+/* Whoever was replaced may not know it yet, and what it knows of the account is old. */
+static void resume_waits_for_proof_that_the_node_leads(void **state)
+{
+    (void)state;
+    struct rig *rig = make_rig();
+    lead(rig, 1, 0);
+    int client = rig_logon(rig, 1), other = rig_logon(rig, 2);
+    struct pit_message resume = {.kind = PIT_MESSAGE_RESUME};
+    fake_send(rig->fake, client, &resume);
+    rig_settle(rig);
+    assert_int_equal(rig->intakes.asked, 1);
+    fake_send(rig->fake, other, &resume);
+    rig_settle(rig);
+    assert_int_equal(rig->intakes.asked, 2);
+    rig_expect_nothing(rig, client);
+    prove(rig, 1, 0);
+    rig_expect(rig, client, PIT_MESSAGE_RESUMED);
+    rig_expect_nothing(rig, other);
+    send_new(rig, client, 1);
+    prove(rig, 2, 1); /* by then that order was in the log, and it is not matched yet */
+    rig_expect_nothing(rig, other);
+    assert_int_equal(rig_match(rig, 10), 1);
+    rig_settle(rig);
+    rig_expect(rig, other, PIT_MESSAGE_RESUMED);
+    rig_destroy(rig);
+}
+
+static void no_proof_is_left_over_for_the_next_epoch(void **state)
+{
+    (void)state;
+    struct rig *rig = make_rig();
+    lead(rig, 1, 0);
+    int client = rig_logon(rig, 1);
+    struct pit_message resume = {.kind = PIT_MESSAGE_RESUME};
+    fake_send(rig->fake, client, &resume);
+    rig_settle(rig);
+    lead(rig, 0, 0);
+    rig_expect_bye(rig, client, PIT_REASON_NOT_LEADER);
+    lead(rig, 2, 0);
+    client = rig_logon(rig, 1);
+    fake_send(rig->fake, client, &resume);
+    rig_settle(rig);
+    prove(rig, 1, 0);
+    rig_expect_nothing(rig, client);
+    prove(rig, 2, 0);
+    rig_expect(rig, client, PIT_MESSAGE_RESUMED);
+    rig_destroy(rig);
+}
+
 static void logout_waits_for_as_many_answers_as_there_were_requests(void **state)
 {
     (void)state;
@@ -192,6 +248,8 @@ int main(void)
         cmocka_unit_test(sessions_end_when_the_node_no_longer_leads),
         cmocka_unit_test(sessions_of_an_epoch_end_though_the_next_begins_unnoticed),
         cmocka_unit_test(clients_wait_until_what_was_before_the_epoch_is_told),
+        cmocka_unit_test(resume_waits_for_proof_that_the_node_leads),
+        cmocka_unit_test(no_proof_is_left_over_for_the_next_epoch),
         cmocka_unit_test(logout_waits_for_as_many_answers_as_there_were_requests),
         cmocka_unit_test(logout_does_not_wait_for_a_node_that_leads_no_more),
         cmocka_unit_test(drain_says_where_the_intake_ends),

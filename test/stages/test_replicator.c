@@ -299,6 +299,55 @@ static void every_node_gets_the_same_commands_in_one_order(void **state)
     assert_int_equal(pit_word_load_relaxed(&first->board.begun), 2);
 }
 
+static uint64_t proved(const struct node *node)
+{
+    return pit_word_load_acquire(&node->board.proved);
+}
+
+static void steps_without(struct node *still, uint32_t count)
+{
+    still->still = true;
+    for (uint32_t i = 0; i < count; i++)
+        step();
+    still->still = false;
+}
+
+static void leader_proves_that_it_leads_as_often_as_it_is_asked(void **state)
+{
+    (void)state;
+    open_all();
+    struct node *first = await_leader();
+    see_epoch(first);
+    for (uint64_t asked = 1; asked <= 20; asked++) {
+        put(first, asked);
+        pit_word_store_release(&first->intake_board.asked, asked);
+        for (uint32_t i = 0; i < STEPS_MAX && proved(first) < asked; i++)
+            step();
+        assert_int_equal(proved(first), asked);
+        assert_true(pit_word_load_relaxed(&first->board.proved_sequence) >= 2 + asked - 1);
+    }
+    assert_int_equal(pit_replicator_counters(first->replicator)->unknown, 0);
+    await_taken(2 + 20);
+    assert_same();
+}
+
+static void leader_that_was_replaced_while_it_stood_still_proves_nothing(void **state)
+{
+    (void)state;
+    open_all();
+    struct node *first = await_leader();
+    see_epoch(first);
+    steps_without(first, 3000);
+    assert_non_null(leader());
+    assert_ptr_not_equal(leader(), first);
+    pit_word_store_release(&first->intake_board.asked, 1);
+    assert_int_not_equal(pit_word_load_acquire(&first->board.leads), 0); /* as far as it knows */
+    for (uint32_t i = 0; i < 3000; i++)
+        step();
+    assert_int_equal(pit_word_load_acquire(&first->board.leads), 0);
+    assert_int_equal(proved(first), 0);
+}
+
 static void commands_of_before_the_epoch_was_seen_are_dropped(void **state)
 {
     (void)state;
@@ -720,6 +769,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_node_gets_the_same_commands_in_one_order, prepare, tidy),
+        cmocka_unit_test_setup_teardown(leader_proves_that_it_leads_as_often_as_it_is_asked, prepare, tidy),
+        cmocka_unit_test_setup_teardown(leader_that_was_replaced_while_it_stood_still_proves_nothing, prepare, tidy),
         cmocka_unit_test_setup_teardown(commands_of_before_the_epoch_was_seen_are_dropped, prepare, tidy),
         cmocka_unit_test_setup_teardown(commands_of_a_node_that_follows_are_dropped, prepare, tidy),
         cmocka_unit_test_setup_teardown(time_never_falls_whatever_the_leaders_clock_says, prepare, tidy),
