@@ -213,8 +213,8 @@ static void level_enters(struct pit_ladder *ladder, int64_t rank)
     const struct pit_level level = ladder->far[slot];
     ladder->far[slot] = (struct pit_level){0};
     pit_price_index_drop(ladder->index, slot);
-    ladder->count--; /* take counts it */
-    *pit_ladder_take(ladder, rank, rank) = level;
+    ladder->count--; /* fill counts it */
+    pit_ladder_fill(ladder, (uint64_t)rank & ladder->mask, level);
 }
 
 /* Lets one end go back towards the wanted window, past one level at most. False: it is there. */
@@ -281,15 +281,19 @@ struct pit_level *pit_ladder_far_find(const struct pit_ladder *ladder, int64_t r
     return slot == PIT_LEVEL_NONE ? NULL : &ladder->far[slot];
 }
 
-struct pit_level *pit_ladder_far_take(struct pit_ladder *ladder, int64_t rank, int64_t best)
+uint32_t pit_ladder_far_enter(struct pit_ladder *ladder, int64_t rank, int64_t best, struct pit_order *orders,
+                              uint32_t slot)
 {
     window_follow(ladder, best);
     if (pit_ladder_near(ladder, rank))
-        return pit_ladder_take(ladder, rank, best);
+        return pit_ladder_enter(ladder, rank, best, orders, slot);
     bool added;
-    const uint32_t slot = pit_price_index_take(ladder->index, rank, &added);
-    ladder->count += added;
-    return &ladder->far[slot];
+    struct pit_level *level = &ladder->far[pit_price_index_take(ladder->index, rank, &added)];
+    if (!added)
+        return pit_level_append(level, orders, slot);
+    ladder->count++;
+    *level = (struct pit_level){.head = slot, .tail = slot};
+    return 0;
 }
 
 void pit_ladder_far_drop(struct pit_ladder *ladder, int64_t rank)

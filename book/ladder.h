@@ -68,7 +68,8 @@ void pit_ladder_create(struct pit_ladder *ladder, void *memory, uint32_t levels_
 
 /* What the functions below do for a rank outside the window. */
 struct pit_level *pit_ladder_far_find(const struct pit_ladder *ladder, int64_t rank);
-struct pit_level *pit_ladder_far_take(struct pit_ladder *ladder, int64_t rank, int64_t best);
+uint32_t pit_ladder_far_enter(struct pit_ladder *ladder, int64_t rank, int64_t best, struct pit_order *orders,
+                              uint32_t slot);
 void pit_ladder_far_drop(struct pit_ladder *ladder, int64_t rank);
 
 static inline bool pit_ladder_near(const struct pit_ladder *ladder, int64_t rank)
@@ -91,18 +92,29 @@ static inline struct pit_level *pit_ladder_find(const struct pit_ladder *ladder,
     return level && level->head ? level : NULL;
 }
 
-/* The level of a rank, brought into use if it is not yet: the caller puts an order there. best: the side's best rank,
- * with that order. */
-static inline struct pit_level *pit_ladder_take(struct pit_ladder *ladder, int64_t rank, int64_t best)
+/* Brings the empty rung `at` into use, for a level that has orders. */
+static inline void pit_ladder_fill(struct pit_ladder *ladder, uint64_t at, struct pit_level level)
 {
-    if (__builtin_expect(!pit_ladder_near(ladder, rank), 0))
-        return pit_ladder_far_take(ladder, rank, best);
-    const uint64_t at = (uint64_t)rank & ladder->mask;
-    ladder->count += ladder->rung[at].head == 0;
+    ladder->count++;
     ladder->in_use[at >> 6] |= UINT64_C(1) << (at & 63);
     ladder->words[at >> 12] |= UINT64_C(1) << (at >> 6 & 63);
     ladder->blocks |= UINT64_C(1) << (at >> 12);
-    return &ladder->rung[at];
+    pit_words_put(&ladder->rung[at].head, level.head, level.tail);
+}
+
+/* Puts an order at the end of the queue at a rank, which is brought into use if it is not yet. best: the side's best
+ * rank, with that order. Returns its older neighbour, as pit_level_append. That a rung is empty is asked of the
+ * bitmaps, which are near: what is only written need not be. */
+static inline uint32_t pit_ladder_enter(struct pit_ladder *ladder, int64_t rank, int64_t best, struct pit_order *orders,
+                                        uint32_t slot)
+{
+    if (__builtin_expect(!pit_ladder_near(ladder, rank), 0))
+        return pit_ladder_far_enter(ladder, rank, best, orders, slot);
+    const uint64_t at = (uint64_t)rank & ladder->mask;
+    if (ladder->in_use[at >> 6] >> (at & 63) & 1)
+        return pit_level_append(&ladder->rung[at], orders, slot);
+    pit_ladder_fill(ladder, at, (struct pit_level){.head = slot, .tail = slot});
+    return 0;
 }
 
 /* Takes a rank out of use whose last order is gone. */

@@ -76,12 +76,12 @@ static inline void pit_order_release(struct pit_order_pool *pool, uint32_t slot)
     pool->count--;
 }
 
-/* Puts an order at the end of a level's queue. Returns its older neighbour: the caller writes its next (0) and prev. */
+/* Puts an order at the end of a level's queue, where somebody stands. Returns its older neighbour: the caller writes
+ * its next (0) and prev. */
 static inline uint32_t pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
-    const uint32_t head = level->head, tail = level->tail;
+    const uint32_t tail = level->tail;
     orders[tail].next = slot;
-    level->head = head ? head : slot;
     level->tail = slot;
     return tail;
 }

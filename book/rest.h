@@ -13,7 +13,7 @@ static inline uint32_t enter_queue(struct pit_book *book, uint32_t slot, uint8_t
     const int64_t behind = rank != best && rank > second ? rank : second;
     book->second[side] = rank > best ? best : behind;
     book->best[side] = rank > best ? rank : best;
-    return pit_level_append(pit_ladder_take(&book->ladder[side], rank, book->best[side]), book->pool.order, slot);
+    return pit_ladder_enter(&book->ladder[side], rank, book->best[side], book->pool.order, slot);
 }
 
 /* Takes an order out of its queue. If it was alone there, the price goes out of use; if that was the best, the next one

@@ -14,14 +14,17 @@ struct plain_set {
     uint32_t count;
 };
 
+#define ORDERS (1u << 20)
+
 /* A ladder and the plain set that it must agree with. */
 struct rig {
     struct pit_ladder ladder;
     void *memory;
     struct plain_set set;
     uint32_t levels_max;
-    uint32_t orders; /* put somewhere so far: heads and tails are never the same twice */
-    uint32_t moved;  /* levels that changed places in the last take */
+    struct pit_order *order; /* by slot */
+    uint32_t orders;         /* put somewhere so far: heads and tails are seldom the same twice */
+    uint32_t moved;          /* levels that changed places in the last take */
 };
 
 static struct rig *rig_open(uint32_t levels_max)
@@ -31,13 +34,15 @@ static struct rig *rig_open(uint32_t levels_max)
     rig->memory = zeroed(pit_ladder_bytes(levels_max));
     rig->levels_max = levels_max;
     rig->set.entry = calloc(levels_max, sizeof *rig->set.entry);
-    assert_non_null(rig->set.entry);
+    rig->order = calloc(ORDERS + 1, sizeof *rig->order);
+    assert_true(rig->set.entry && rig->order);
     pit_ladder_create(&rig->ladder, rig->memory, levels_max);
     return rig;
 }
 
 static void rig_close(struct rig *rig)
 {
+    free(rig->order);
     free(rig->set.entry);
     free(rig->memory);
     free(rig);
@@ -136,26 +141,25 @@ static void rig_take(struct rig *rig, int64_t rank)
     if (rank > best)
         best = rank;
     pit_ladder_prefetch(&rig->ladder, rank);
-    struct pit_level *level = pit_ladder_take(&rig->ladder, rank, best);
-    assert_non_null(level);
-    assert_int_equal(level->head, entry ? entry->level.head : 0);
-    assert_int_equal(level->tail, entry ? entry->level.tail : 0);
+    const uint32_t slot = 1 + rig->orders++ % ORDERS;
+    const uint32_t older = pit_ladder_enter(&rig->ladder, rank, best, rig->order, slot);
+    assert_int_equal(older, entry ? entry->level.tail : 0);
+    if (older)
+        assert_int_equal(rig->order[older].next, slot);
 
     const uint32_t low = set_place(&rig->set, rig->ladder.low), end = set_place(&rig->set, window_end(rig));
     const uint32_t left = outside(rig, low_before, end_before);
     rig->moved = left + (end - low) - (end_before - low_before - left);
     assert_true(rig->moved <= PIT_LADDER_STEP);
 
-    level->tail = ++rig->orders;
     if (entry) {
-        entry->level.tail = level->tail;
+        entry->level.tail = slot;
         return;
     }
-    level->head = ++rig->orders;
     assert_true(rig->set.count < rig->levels_max);
     const uint32_t place = set_place(&rig->set, rank);
     memmove(&rig->set.entry[place + 1], &rig->set.entry[place], (rig->set.count - place) * sizeof rig->set.entry[0]);
-    rig->set.entry[place] = (struct entry){.rank = rank, .level = *level};
+    rig->set.entry[place] = (struct entry){.rank = rank, .level = {.head = slot, .tail = slot}};
     rig->set.count++;
 }
 
