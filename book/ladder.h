@@ -134,7 +134,7 @@ static inline void pit_ladder_drop(struct pit_ladder *ladder, int64_t rank)
 /* The next rank in use below `rank`, which need not be in use itself, or PIT_RANK_NONE. */
 int64_t pit_ladder_below(const struct pit_ladder *ladder, int64_t rank);
 
-/* Brings what take or find of the rank will touch into the cache. Changes nothing. */
+/* Brings what enter or find of the rank will touch into the cache. Changes nothing. */
 static inline void pit_ladder_prefetch(const struct pit_ladder *ladder, int64_t rank)
 {
     if (pit_ladder_near(ladder, rank))

@@ -341,6 +341,7 @@ static void finish(struct pit_consensus *consensus)
     pit_raft_network_settle(consensus);
     pit_raft_guard_leader(consensus);
     pit_raft_network_settle(consensus);
+    pit_raft_memory_committed(consensus, consensus->raft.last_applied); /* barriers: the core tells of batches alone */
     if (consensus->raft.state == RAFT_UNAVAILABLE)
         pit_raft_fail(consensus, -EPROTO, "the engine has stopped in term %llu: what another node sent cannot be: %s",
                       (unsigned long long)consensus->raft.current_term, raft_errmsg(&consensus->raft));

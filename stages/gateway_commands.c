@@ -264,7 +264,7 @@ static bool comes_too_soon(const struct pit_gateway *gateway, const struct pit_g
  */
 static void ask_for_last(struct pit_gateway *gateway, struct pit_gateway_session *session)
 {
-    if (!session->unproved || !pit_gateway_proved(gateway, session->proof) || !pit_gateway_may_say(gateway))
+    if (!session->unproved || !pit_gateway_proved(gateway, session) || !pit_gateway_may_say(gateway))
         return;
     session->unproved = false;
     pit_gateway_note(gateway, session, PIT_SESSION_RESUME);
@@ -382,8 +382,10 @@ bool pit_gateway_parse(struct pit_gateway *gateway, struct pit_gateway_session *
     /* Egress writes what this looks at all the time: once a turn is enough. */
     uint64_t accepted_max = session->accepted - pit_gateway_requests(gateway, session) + gateway->limits.requests_max;
     bool more = true;
-    if (session->waits && session->state == PIT_GATEWAY_LIVE && !resumed(gateway, session))
-        return true;
+    if (session->waits && session->state == PIT_GATEWAY_LIVE && !resumed(gateway, session)) {
+        session->heard_ns = gateway->now_ns; /* the node keeps it waiting, not the other way round */
+        return !(session->at_end && session->unproved);
+    }
     while (left && parses(session) && !session->waits) {
         uint8_t *bytes = session->buffer + session->read;
         int64_t size = pit_frame_find(bytes, session->write - session->read);

@@ -50,8 +50,14 @@ uint64_t pit_gateway_ask_proof(struct pit_gateway *gateway)
     return gateway->intake_board->asked;
 }
 
-bool pit_gateway_proved(const struct pit_gateway *gateway, uint64_t proof)
+bool pit_gateway_proved(const struct pit_gateway *gateway, struct pit_gateway_session *session)
 {
     const struct pit_node_board *node = gateway->node;
-    return !node || (pit_word_load_acquire(&node->proved) >= proof && reported(gateway, &node->proved_sequence));
+    if (!node)
+        return true;
+    if (session->proof && pit_word_load_acquire(&node->proved) >= session->proof) {
+        session->proof = 0;
+        session->proved = pit_word_load_relaxed(&node->proved_sequence); /* later proofs are not waited for */
+    }
+    return session->proof == 0 && reported(gateway, &session->proved);
 }

@@ -57,7 +57,8 @@ struct pit_gateway_session {
     uint64_t accepted;     /* commands of the session in the input ring */
     uint64_t last_command; /* the last of them */
     uint64_t epoch;        /* in a cluster: of its logon */
-    uint64_t proof;        /* unproved: this one */
+    uint64_t proof;        /* unproved: this one; 0 = it is there, */
+    uint64_t proved;       /* with this sequence */
     uint32_t resumed;      /* resumes: the account's last request when it logged on */
     uint32_t taken;        /* likewise, and of the commands taken since */
     uint64_t close_note;
@@ -210,8 +211,8 @@ bool pit_gateway_lags(const struct pit_gateway *gateway);
  * without a cluster 0, which needs none. */
 uint64_t pit_gateway_ask_proof(struct pit_gateway *gateway);
 
-/* True when the proof is there, and egress has all that was committed up to then. */
-bool pit_gateway_proved(const struct pit_gateway *gateway, uint64_t proof);
+/* True when the session's proof is there, and egress has all that was committed up to then. */
+bool pit_gateway_proved(const struct pit_gateway *gateway, struct pit_gateway_session *session);
 
 /* ---- gateway_logon.c ---- */
 

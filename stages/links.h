@@ -5,8 +5,9 @@
  *   journaler ── intake ──▶ gateway          what there is room for while the disk is full
  *
  * On a node of a cluster the replicator stands in the journaler's place, and besides:
- *   replicator ── node board ──▶ gateway, egress    whether this node leads
- *   gateway ── intake board ──▶ replicator          what of the intake ring was taken while it led
+ *   replicator ── node board ──▶ gateway, egress    whether this node leads, and when it has proved it
+ *   gateway ── intake board ──▶ replicator          what of the intake ring was taken while it led; whether it is to
+ *                                                   prove that it leads
  *
  * The gateway reads sockets, egress writes them. A session ends in this order: the gateway (end of stream, protocol
  * error, shutdown) publishes CLOSE; egress sends what is left and then the note's data, forgets the session and says so

@@ -252,7 +252,8 @@ static uint32_t take_part(struct pit_replicator *replicator)
     learn_committed(replicator, state.committed);
     done += follow(replicator, &state);
     done += pit_replicator_work_transfer(replicator, &state);
-    done += pit_replicator_prove(replicator);
+    if (pit_control_phase(replicator->config.control) == PIT_PHASE_RUN)
+        done += pit_replicator_prove(replicator);
     return done + pit_replicator_take(replicator);
 }
 

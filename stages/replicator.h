@@ -6,7 +6,8 @@
  *                                ▼   │ └── other nodes (stages/peers.h)
  *                               log ─┘ journal-disk, journal-next, journal-past
  *
- * Reads:    the intake ring (struct pit_command; its only reader), one digest ring per matcher (their only reader).
+ * Reads:    the intake ring (struct pit_command; its only reader) and board, one digest ring per matcher (their only
+ *           reader).
  * Writes:   the input ring (its only writer), config.durable (the last sequence in it: the matchers' barriers watch
  *           that), config.room, the node board, the log.
  * Thread:   create and destroy by the controller, the agent by one thread, the questions at the end by any thread.
@@ -16,6 +17,10 @@
  * batches under way, a small one alone; gives each command its sequence, sees that time never falls, and proposes the
  * batch. What becomes committed goes into the input ring, on every node alike. A command that was put into the intake
  * ring before its writer had seen the present epoch is dropped; of a batch whose outcome is unknown nothing is said.
+ *
+ * Asked on the intake board to prove that it leads, it adds an entry without commands, which counts among the batches
+ * under way but holds no other up, and says on the node board when that is committed. One proof is for all who have
+ * asked before it began.
  *
  * A leader that becomes ready first proposes those symbols of its configuration that the log lacks, or has with another
  * price band. Then the node board says that it leads.
@@ -50,6 +55,9 @@
 /* Of waiting commands: enough for a batch while another one is under way. What is less waits for that one's end, which
  * is soon: a batch costs every node a write and a few switches of threads, however small it is. */
 #define PIT_REPLICATOR_ENOUGH_BYTES (8u << 10)
+#define PIT_REPLICATOR_PROOF_NS                                                                                        \
+    UINT64_C(10000000) /* between the beginnings of two proofs, each of which is written                               \
+                        */
 #define PIT_REPLICATOR_BACKLOG_BYTES ((size_t)8 << 20)
 #define PIT_REPLICATOR_MATCHERS_MAX 16u
 #define PIT_REPLICATOR_BELLS_MAX 16u

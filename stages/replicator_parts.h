@@ -55,6 +55,7 @@ struct pit_replicator {
     uint32_t in_flight; /* proposals without an answer */
     uint64_t proving;   /* the intake board's asked when the last proof began */
     uint64_t proof;     /* its tag, while there is no answer; 0 = none is under way */
+    uint64_t proof_ns;  /* when it began; 0 = there was none */
     uint8_t *batch;     /* PIT_REPLICATOR_BATCH_BYTES */
     uint32_t batch_max; /* bytes of a batch, which the log has room for */
 

@@ -94,8 +94,8 @@ uint32_t pit_replicator_take(struct pit_replicator *replicator)
         pit_replicator_count(&replicator->counters.dropped, dropped);
         done += dropped;
         ready -= dropped;
-        if (ready == 0 ||
-            (replicator->in_flight > 0 && ready < PIT_REPLICATOR_ENOUGH_BYTES / PIT_REPLICATOR_LINE_BYTES))
+        const uint32_t batches = replicator->in_flight - (replicator->proof != 0);
+        if (ready == 0 || (batches > 0 && ready < PIT_REPLICATOR_ENOUGH_BYTES / PIT_REPLICATOR_LINE_BYTES))
             return done;
         uint32_t filled = 0, count = 0;
         uint64_t time_ns = replicator->proposed_time_ns;
@@ -119,7 +119,8 @@ uint32_t pit_replicator_prove(struct pit_replicator *replicator)
 {
     const uint64_t asked = pit_word_load_acquire(&replicator->config.intake_board->asked);
     if (replicator->part != PIT_REPLICATOR_LEADS || replicator->proof || asked == replicator->proving ||
-        replicator->in_flight == PIT_REPLICATOR_FLIGHT)
+        replicator->in_flight == PIT_REPLICATOR_FLIGHT ||
+        (replicator->proof_ns && replicator->now_ns - replicator->proof_ns < PIT_REPLICATOR_PROOF_NS))
         return 0;
     const uint64_t before = replicator->proving;
     replicator->in_flight++;
@@ -132,6 +133,7 @@ uint32_t pit_replicator_prove(struct pit_replicator *replicator)
         return 0; /* as in propose */
     }
     replicator->tag++;
+    replicator->proof_ns = replicator->now_ns;
     return 1;
 }
 
@@ -154,7 +156,7 @@ void pit_replicator_answered(void *context, uint64_t tag, enum pit_consensus_out
     PIT_CHECK(replicator->in_flight > 0);
     replicator->in_flight--;
     if (tag == replicator->proof) {
-        end_proof(replicator, outcome == PIT_CONSENSUS_COMMITTED);
+        end_proof(replicator, outcome == PIT_CONSENSUS_COMMITTED && !replicator->stopped);
         return;
     }
     if (outcome != PIT_CONSENSUS_COMMITTED)

@@ -148,7 +148,7 @@ CLUSTER_MUTANTS = {
         "    if (copy->time_ns < *time_ns)\n",
         "    if (copy->time_ns < *time_ns && !ON(leaders-time-falls))\n"),
     "logon-too-early": (
-        "a new leader lets clients on before all older reports are out", "stages/gateway_node.c",
+        "a new leader lets clients on, and tells of the past, before all older reports are out", "stages/gateway_node.c",
         "    return pit_word_load_acquire(gateway->covered) >=",
         "    return ON(logon-too-early) || pit_word_load_acquire(gateway->covered) >="),
     "done-twice": (

@@ -299,6 +299,13 @@ static void every_node_gets_the_same_commands_in_one_order(void **state)
     assert_int_equal(pit_word_load_relaxed(&first->board.begun), 2);
 }
 
+static struct pit_cluster_figures state_of(const struct node *node)
+{
+    struct pit_cluster_figures figures;
+    pit_replicator_figures(node->replicator, &figures);
+    return figures;
+}
+
 static uint64_t proved(const struct node *node)
 {
     return pit_word_load_acquire(&node->board.proved);
@@ -329,6 +336,24 @@ static void leader_proves_that_it_leads_as_often_as_it_is_asked(void **state)
     assert_int_equal(pit_replicator_counters(first->replicator)->unknown, 0);
     await_taken(2 + 20);
     assert_same();
+}
+
+static void proofs_hold_no_orders_up(void **state)
+{
+    (void)state;
+    open_all();
+    struct node *first = await_leader();
+    see_epoch(first);
+    uint64_t before = state_of(first).last;
+    for (uint64_t i = 1; i <= 3000; i++) {
+        pit_word_store_release(&first->intake_board.asked, i);
+        if (i % 10 == 0)
+            put(first, i);
+        step();
+        assert_true(first->taken + 5 >= 2 + i / 10);
+        assert_true(i < 100 || proved(first) >= i - 100);
+    }
+    assert_true(state_of(first).last - before <= 300 + 3000 / 10 + 10);
 }
 
 static void leader_that_was_replaced_while_it_stood_still_proves_nothing(void **state)
@@ -770,6 +795,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_node_gets_the_same_commands_in_one_order, prepare, tidy),
         cmocka_unit_test_setup_teardown(leader_proves_that_it_leads_as_often_as_it_is_asked, prepare, tidy),
+        cmocka_unit_test_setup_teardown(proofs_hold_no_orders_up, prepare, tidy),
         cmocka_unit_test_setup_teardown(leader_that_was_replaced_while_it_stood_still_proves_nothing, prepare, tidy),
         cmocka_unit_test_setup_teardown(commands_of_before_the_epoch_was_seen_are_dropped, prepare, tidy),
         cmocka_unit_test_setup_teardown(commands_of_a_node_that_follows_are_dropped, prepare, tidy),

@@ -74,7 +74,8 @@ PIT_EXPORT void engine_init(uint64_t nonce, const struct pit_bench_outlet *table
     if (pit_arena_create(&engine.arena, &options, &error))
         give_up(error.text);
     engine.book = pit_book_create(take(bytes), 0, &symbol, nonce);
-    engine.prepared = take(PREPARED_MAX * sizeof(struct line)); /* touched as messages are prepared */
+    engine.prepared =
+        take((PREPARED_MAX + PREPARED_AHEAD) * sizeof(struct line)); /* touched as messages are prepared */
     engine.outlet = pit_outlet_open(table, handle);
     engine.sink = pit_outlet_sink(engine.outlet);
 }
