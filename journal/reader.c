@@ -689,7 +689,7 @@ static int next_record(struct pit_journal_reader *reader, struct pit_journal_rec
 static int begin_view(struct pit_journal_reader *reader, const struct pit_journal_record *anchor,
                       struct pit_error *error)
 {
-    if (reader->from_first && anchor->index)
+    if (reader->from_first && anchor->first_sequence > 1)
         return pit_error_set(error, -EBADMSG,
                              "%s: this log of a cluster's node begins after entry %lu, with sequence %lu: a snapshot "
                              "stands for what is before. Begin with one (--from-snapshot). Nothing was changed",

@@ -254,6 +254,12 @@ static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
                 return code;
             continue;
         }
+        if (code == -EBADMSG && recovery.unread)
+            return pit_error_set(
+                error, recovery.unread,
+                "cannot read what there is in %s: %s; and without a snapshot the journal lacks its "
+                "beginning. That is no damage yet: see to the disk, and start again. Nothing was changed",
+                pipeline->config.directory, strerror(-recovery.unread));
         if (recovery.from.sequence == 0 || (code != -ESTALE && code != -EILSEQ))
             return code;
         on_bad_snapshot(&recovery, error->text);

@@ -235,6 +235,26 @@ static void a_log_that_begins_later_is_read_from_there(void **state)
     run_free(&run);
 }
 
+/* Entries may come before the first command. */
+static void a_log_that_begins_later_and_lacks_no_command_is_whole(void **state)
+{
+    (void)state;
+    static struct run run;
+    static struct shown shown;
+    static const uint64_t members[] = {3, 1, 2, 3};
+    struct pit_journal_record record;
+    struct pit_error error = {0};
+    run_init(&run, 1);
+    run_open(&run);
+    assert_int_equal(pit_log_begin_at(run.log, 9, 2, (struct pit_log_base){4, 7}, 1, members, sizeof members), 0);
+    open_at(&run, &shown, PIT_JOURNAL_FROM_FIRST);
+    assert_int_equal(pit_journal_reader_next(shown.reader, &record, &error), 0);
+    assert_int_equal(pit_journal_reader_end(shown.reader).sequence, 0);
+    pit_journal_reader_close(shown.reader);
+    run_stop(&run);
+    run_free(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_follows_sees_each_command_once),
         cmocka_unit_test(a_digest_waits_until_its_commands_are_committed),
         cmocka_unit_test(a_log_that_begins_later_is_read_from_there),
+        cmocka_unit_test(a_log_that_begins_later_and_lacks_no_command_is_whole),
     };
     return cmocka_run_group_tests_name("log_reader", tests, NULL, NULL);
 }

@@ -130,7 +130,9 @@ static void make_change(const struct sim_client *client, struct pit_message *mes
 /* Sends a request once more, as it was. */
 static void repeat(struct sim_clients *clients, struct sim_client *client, uint32_t request)
 {
-    send(clients, client, &clients->model->account[client->account - 1].request[request - 1].message);
+    struct sim_request *again = &clients->model->account[client->account - 1].request[request - 1];
+    again->sent++;
+    send(clients, client, &again->message);
     sim_trace_note(clients->trace, "again", client->account, request, 0);
 }
 

@@ -57,7 +57,7 @@ void sim_model_sent(struct sim_model *model, uint32_t account, struct pit_messag
     of->request = grow(of->request, of->count, &room, sizeof *of->request);
     of->room = (uint32_t)room;
     message->request = of->count + 1;
-    of->request[of->count++] = (struct sim_request){.message = *message};
+    of->request[of->count++] = (struct sim_request){.message = *message, .sent = 1};
 }
 
 static uint8_t command_kind(enum pit_message_kind kind)
@@ -321,17 +321,27 @@ void sim_model_session(struct sim_model *model, uint32_t account)
         of->reports[s].beginning = true;
 }
 
-/* The gateway refused a request: it must have been sent, and must not have entered. */
+static void check_refused(struct sim_model *model, uint32_t account, struct sim_request *request)
+{
+    const bool entered = request->sequence != 0;
+    if (++request->refused + entered > request->sent)
+        sim_violation(
+            model,
+            "account %u: request %u was sent %u times, refused by the gateway %u times, and entered as command "
+            "%" PRIu64,
+            account, request->message.request, request->sent, request->refused, request->sequence);
+    else if (!entered)
+        request->answered = true;
+}
+
+/* The gateway refused a request: it must have been sent, and not have entered, but for once that it was sent. */
 static void check_refusal(struct sim_model *model, uint32_t account, const struct pit_message *message)
 {
     struct sim_account *of = &model->account[account - 1];
     if (message->kind != PIT_MESSAGE_REJECTED || message->request == 0 || message->request > of->count)
         sim_violation(model, "account %u is told of no command, request %u", account, message->request);
-    else if (of->request[message->request - 1].sequence)
-        sim_violation(model, "account %u: request %u was refused by the gateway and entered as command %" PRIu64,
-                      account, message->request, of->request[message->request - 1].sequence);
     else
-        of->request[message->request - 1].answered = true;
+        check_refused(model, account, &of->request[message->request - 1]);
 }
 
 void sim_model_report(struct sim_model *model, uint32_t account, const struct pit_message *message)

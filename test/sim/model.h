@@ -47,7 +47,9 @@ struct sim_outcome {
 struct sim_request {
     struct pit_message message;
     uint64_t sequence; /* it got; 0: none (yet) */
-    bool answered;     /* the client has read its last report, or what stands for it */
+    uint32_t sent;     /* how often it was sent: each time it enters, is refused, or is lost */
+    uint32_t refused;
+    bool answered; /* the client has read its last report, or what stands for it */
     struct sim_outcome outcome;
 };
 
