@@ -34,14 +34,14 @@
  *
  * In a cluster only the node that leads has clients. On the others LOGON is answered with BYE not_leader, whose text is
  * the address of the node that leads, or empty where that is not known; when a node ceases to lead, all its sessions
- * get that. One that begins to lead lets a client on when egress has told everything that was committed before.
+ * get that. One that leads lets a client on when it has proved since the LOGON that it does, for it may have been
+ * replaced and not know it, and when egress has told everything that was committed before; that takes as long as orders
+ * do.
  *
  * After RESUME a client's requests rise. One that does not come after the last one taken of its account is not done and
  * not refused: egress answers it from the results it keeps (REPEAT). Egress knows of everything that the account sent
  * on earlier connections, because a logon waits for the end of the one before it; what came on the same connection is
- * waited for. A request that the gateway refuses is not taken. In a cluster the node first proves that it leads: one
- * that was replaced and does not know it has old results. Until then a session that resumes is not read, and may wait
- * as long as orders do.
+ * waited for. A request that the gateway refuses is not taken.
  *
  * Shutdown, when the phase is PIT_PHASE_DRAIN: the listeners are closed, no more commands enter (commands that are read
  * still are answered REJECTED shutting_down), the intake is closed, every session is closed with BYE shutting_down

@@ -260,16 +260,6 @@ static bool comes_too_soon(const struct pit_gateway *gateway, const struct pit_g
            pit_request_after(message->request, session->resumed) && pit_gateway_requests(gateway, session) > 0;
 }
 
-/* A node that leads no more has old results, and whoever counts on from them gives new requests numbers that are taken.
- */
-static void ask_for_last(struct pit_gateway *gateway, struct pit_gateway_session *session)
-{
-    if (!session->unproved || !pit_gateway_proved(gateway, session) || !pit_gateway_may_say(gateway))
-        return;
-    session->unproved = false;
-    pit_gateway_note(gateway, session, PIT_SESSION_RESUME);
-}
-
 static void resume(struct pit_gateway *gateway, struct pit_gateway_session *session)
 {
     if (session->resumes || session->accepted) {
@@ -277,15 +267,13 @@ static void resume(struct pit_gateway *gateway, struct pit_gateway_session *sess
         return;
     }
     pit_gateway_count(&gateway->counters.resumed, 1);
-    session->resumes = session->waits = session->unproved = true;
-    session->proof = pit_gateway_ask_proof(gateway);
-    ask_for_last(gateway, session);
+    session->resumes = session->waits = true;
+    pit_gateway_note(gateway, session, PIT_SESSION_RESUME);
 }
 
 /* Whether egress has said by now which the account's last request was. */
 static bool resumed(struct pit_gateway *gateway, struct pit_gateway_session *session)
 {
-    ask_for_last(gateway, session);
     const uint64_t word = pit_word_load_relaxed(&pit_gateway_board(gateway, session)->resumed);
     if (word == 0)
         return false;
@@ -382,10 +370,8 @@ bool pit_gateway_parse(struct pit_gateway *gateway, struct pit_gateway_session *
     /* Egress writes what this looks at all the time: once a turn is enough. */
     uint64_t accepted_max = session->accepted - pit_gateway_requests(gateway, session) + gateway->limits.requests_max;
     bool more = true;
-    if (session->waits && session->state == PIT_GATEWAY_LIVE && !resumed(gateway, session)) {
-        session->heard_ns = gateway->now_ns; /* the node keeps it waiting, not the other way round */
-        return !(session->at_end && session->unproved);
-    }
+    if (session->waits && session->state == PIT_GATEWAY_LIVE && !resumed(gateway, session))
+        return true;
     while (left && parses(session) && !session->waits) {
         uint8_t *bytes = session->buffer + session->read;
         int64_t size = pit_frame_find(bytes, session->write - session->read);

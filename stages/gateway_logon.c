@@ -23,6 +23,7 @@ static void admit(struct pit_gateway *gateway, struct pit_gateway_session *sessi
     uint32_t place = pit_accounts_find(&gateway->account_places, session->account);
     session->operates = place != PIT_ACCOUNTS_NONE && gateway->accounts[place].operates;
     session->state = PIT_GATEWAY_TAKING;
+    pit_gateway_ask_proof(gateway, session);
     session->epoch = gateway->epoch;
     session->waits_for = older;
     pit_accounts_set(&gateway->claims, session->account, pit_gateway_number(gateway, session));
@@ -119,7 +120,8 @@ static void say_symbol(struct pit_gateway *gateway, struct pit_gateway_session *
 
 void pit_gateway_welcome(struct pit_gateway *gateway, struct pit_gateway_session *session)
 {
-    if (session->waits_for != PIT_ACCOUNTS_NONE || pit_gateway_lags(gateway) || !pit_gateway_may_say(gateway))
+    if (session->waits_for != PIT_ACCOUNTS_NONE || !pit_gateway_proved(gateway, session) ||
+        !pit_gateway_may_say(gateway))
         return;
     const struct pit_session_board *board = pit_gateway_board(gateway, session);
     if (pit_word_load_relaxed(&board->broken)) {

@@ -31,23 +31,12 @@ void pit_gateway_follow_node(struct pit_gateway *gateway)
     pit_word_store_release(&gateway->intake_board->epoch, epoch);
 }
 
-/* Whether the reports of all commands up to a sequence are out. */
-static bool reported(const struct pit_gateway *gateway, const uint64_t *sequence)
-{
-    return pit_word_load_acquire(gateway->covered) >= pit_word_load_relaxed(sequence);
-}
-
-bool pit_gateway_lags(const struct pit_gateway *gateway)
-{
-    return gateway->node && !reported(gateway, &gateway->node->begun);
-}
-
-uint64_t pit_gateway_ask_proof(struct pit_gateway *gateway)
+void pit_gateway_ask_proof(struct pit_gateway *gateway, struct pit_gateway_session *session)
 {
     if (!gateway->node)
-        return 0;
-    pit_word_store_release(&gateway->intake_board->asked, gateway->intake_board->asked + 1);
-    return gateway->intake_board->asked;
+        return;
+    session->proof = gateway->intake_board->asked + 1;
+    pit_word_store_release(&gateway->intake_board->asked, session->proof);
 }
 
 bool pit_gateway_proved(const struct pit_gateway *gateway, struct pit_gateway_session *session)
@@ -59,5 +48,5 @@ bool pit_gateway_proved(const struct pit_gateway *gateway, struct pit_gateway_se
         session->proof = 0;
         session->proved = pit_word_load_relaxed(&node->proved_sequence); /* later proofs are not waited for */
     }
-    return session->proof == 0 && reported(gateway, &session->proved);
+    return session->proof == 0 && pit_word_load_acquire(gateway->covered) >= session->proved;
 }

@@ -41,8 +41,7 @@ struct pit_gateway_session {
     bool paused;   /* not read until its reports are */
     bool refusing; /* shutting down: commands are still answered */
     bool resumes;  /* its requests rise, and none is done twice */
-    bool waits;    /* for egress to say which the account's last request was, */
-    bool unproved; /* and before it is asked for proof that the node leads */
+    bool waits;    /* for egress to say which the account's last request was */
     uint32_t read; /* buffer[read .. write) is received and not yet parsed */
     uint32_t write;
     uint8_t *buffer;
@@ -57,7 +56,7 @@ struct pit_gateway_session {
     uint64_t accepted;     /* commands of the session in the input ring */
     uint64_t last_command; /* the last of them */
     uint64_t epoch;        /* in a cluster: of its logon */
-    uint64_t proof;        /* unproved: this one; 0 = it is there, */
+    uint64_t proof;        /* TAKING, in a cluster: the proof it waits for; 0 = it is there, */
     uint64_t proved;       /* with this sequence */
     uint32_t resumed;      /* resumes: the account's last request when it logged on */
     uint32_t taken;        /* likewise, and of the commands taken since */
@@ -204,14 +203,11 @@ void pit_gateway_follow_node(struct pit_gateway *gateway);
 /* In a cluster: closes a session with the address of the node that leads. */
 void pit_gateway_redirect(struct pit_gateway *gateway, struct pit_gateway_session *session);
 
-/* True where reports of commands from before this node's present epoch may still come. */
-bool pit_gateway_lags(const struct pit_gateway *gateway);
+/* Asks the node to prove, for a session that logs on, that it leads: one that others have replaced may not know it yet.
+ */
+void pit_gateway_ask_proof(struct pit_gateway *gateway, struct pit_gateway_session *session);
 
-/* Asks the node to prove that it leads: one that others have replaced may not know it yet. Returns the proof's number;
- * without a cluster 0, which needs none. */
-uint64_t pit_gateway_ask_proof(struct pit_gateway *gateway);
-
-/* True when the session's proof is there, and egress has all that was committed up to then. */
+/* True when the proof is there, and egress has told all that was committed up to then. Without a cluster: true. */
 bool pit_gateway_proved(const struct pit_gateway *gateway, struct pit_gateway_session *session);
 
 /* ---- gateway_logon.c ---- */

@@ -77,11 +77,10 @@ enum pit_intake {
  * numbered 1, 2, ... since the start of the process. */
 struct pit_node_board {
     uint64_t leads;           /* the epoch, while this node leads and takes commands; 0 = it does not */
-    uint64_t begun;           /* the last sequence in the log when that epoch began; written before leads */
     uint64_t leader;          /* the node that leads as far as is known; 0 = nobody knows */
     uint64_t proved;          /* the intake board's asked: since that was written this node has led, */
-    uint64_t proved_sequence; /* and up to here at least everything is in the log; written before proved */
-    uint64_t zero[3];
+    uint64_t proved_sequence; /* and what was committed before ended here; written before proved */
+    uint64_t zero[4];
 };
 _Static_assert(sizeof(struct pit_node_board) == 64, "a node's board is one cache line");
 

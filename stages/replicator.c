@@ -145,7 +145,6 @@ static uint32_t follow(struct pit_replicator *replicator, const struct pit_conse
     }
     if (replicator->part == PIT_REPLICATOR_DEFINES && pit_replicator_define(replicator)) {
         replicator->part = PIT_REPLICATOR_LEADS;
-        pit_word_store_release(&board->begun, replicator->proposed_sequence);
         pit_word_store_release(&board->leads, replicator->epoch);
         done++;
     }

@@ -148,9 +148,10 @@ CLUSTER_MUTANTS = {
         "    if (copy->time_ns < *time_ns)\n",
         "    if (copy->time_ns < *time_ns && !ON(leaders-time-falls))\n"),
     "logon-too-early": (
-        "a new leader lets clients on, and tells of the past, before all older reports are out", "stages/gateway_node.c",
-        "    return pit_word_load_acquire(gateway->covered) >=",
-        "    return ON(logon-too-early) || pit_word_load_acquire(gateway->covered) >="),
+        "a leader lets clients on before all older reports are out", "stages/gateway_node.c",
+        "    return session->proof == 0 && pit_word_load_acquire(gateway->covered) >= session->proved;\n",
+        "    return session->proof == 0 &&\n"
+        "           (ON(logon-too-early) || pit_word_load_acquire(gateway->covered) >= session->proved);\n"),
     "done-twice": (
         "a request that was taken before is taken again", "stages/gateway_commands.c",
         "    return session->resumes && is_request(message) && !pit_request_after(message->request, session->taken);\n",

@@ -8,9 +8,11 @@ static struct rig *make_rig(void)
     return rig_create(&(struct rig_options){.node = true});
 }
 
-static void lead(struct rig *rig, uint64_t epoch, uint64_t begun)
+/* The node leads, and has proved it once and for all; up to a sequence, all is in its log. */
+static void lead(struct rig *rig, uint64_t epoch, uint64_t sequence)
 {
-    pit_word_store_relaxed(&rig->node.begun, begun);
+    pit_word_store_relaxed(&rig->node.proved_sequence, sequence);
+    pit_word_store_release(&rig->node.proved, UINT64_MAX);
     pit_word_store_release(&rig->node.leads, epoch);
     rig_settle(rig);
 }
@@ -123,6 +125,24 @@ static void clients_wait_until_what_was_before_the_epoch_is_told(void **state)
     rig_destroy(rig);
 }
 
+/* A client that logs on, and is not waited for. */
+static int log_on(struct rig *rig, uint32_t account)
+{
+    int client = rig_connect(rig);
+    struct pit_message logon = rig_message(PIT_MESSAGE_LOGON);
+    logon.account = account;
+    fake_send(rig->fake, client, &logon);
+    rig_settle(rig);
+    return client;
+}
+
+static void expect_welcome(struct rig *rig, int client)
+{
+    rig_expect(rig, client, PIT_MESSAGE_WELCOME);
+    for (uint32_t i = 0; i < RIG_SYMBOLS; i++)
+        rig_expect(rig, client, PIT_MESSAGE_SYMBOL);
+}
+
 static void prove(struct rig *rig, uint64_t asked, uint64_t sequence)
 {
     pit_word_store_relaxed(&rig->node.proved_sequence, sequence);
@@ -130,30 +150,30 @@ static void prove(struct rig *rig, uint64_t asked, uint64_t sequence)
     rig_settle(rig);
 }
 
-/* Whoever was replaced may not know it yet, and what it knows of the account is old. */
-static void resume_waits_for_proof_that_the_node_leads(void **state)
+/* Whoever was replaced may not know it yet: what it knows is old, and its reports may have been told by another. */
+static void logon_waits_for_proof_that_the_node_leads(void **state)
 {
     (void)state;
     struct rig *rig = make_rig();
     lead(rig, 1, 0);
-    int client = rig_logon(rig, 1), other = rig_logon(rig, 2);
-    struct pit_message resume = {.kind = PIT_MESSAGE_RESUME};
-    fake_send(rig->fake, client, &resume);
-    rig_settle(rig);
+    int before = rig_logon(rig, 3);
     assert_int_equal(rig->intakes.asked, 1);
-    fake_send(rig->fake, other, &resume);
-    rig_settle(rig);
-    assert_int_equal(rig->intakes.asked, 2);
-    rig_expect_nothing(rig, client);
     prove(rig, 1, 0);
-    rig_expect(rig, client, PIT_MESSAGE_RESUMED);
+    int client = log_on(rig, 1);
+    assert_int_equal(rig->intakes.asked, 2);
+    int other = log_on(rig, 2);
+    assert_int_equal(rig->intakes.asked, 3);
+    rig_expect_nothing(rig, client);
+    prove(rig, 2, 0);
+    expect_welcome(rig, client);
     rig_expect_nothing(rig, other);
-    send_new(rig, client, 1);
-    prove(rig, 2, 1); /* by then that order was in the log, and it is not matched yet */
+    send_new(rig, before, 1);
+    prove(rig, 3, 1); /* by then that order was in the log, and it is not matched yet */
     rig_expect_nothing(rig, other);
+    prove(rig, 9, 1000); /* a later one, of others */
     assert_int_equal(rig_match(rig, 10), 1);
     rig_settle(rig);
-    rig_expect(rig, other, PIT_MESSAGE_RESUMED);
+    expect_welcome(rig, other);
     rig_destroy(rig);
 }
 
@@ -162,20 +182,18 @@ static void no_proof_is_left_over_for_the_next_epoch(void **state)
     (void)state;
     struct rig *rig = make_rig();
     lead(rig, 1, 0);
-    int client = rig_logon(rig, 1);
-    struct pit_message resume = {.kind = PIT_MESSAGE_RESUME};
-    fake_send(rig->fake, client, &resume);
-    rig_settle(rig);
+    prove(rig, 0, 0);
+    int client = log_on(rig, 1);
     lead(rig, 0, 0);
+    prove(rig, 0, 0);
     rig_expect_bye(rig, client, PIT_REASON_NOT_LEADER);
     lead(rig, 2, 0);
-    client = rig_logon(rig, 1);
-    fake_send(rig->fake, client, &resume);
-    rig_settle(rig);
+    prove(rig, 0, 0);
+    client = log_on(rig, 1);
     prove(rig, 1, 0);
     rig_expect_nothing(rig, client);
     prove(rig, 2, 0);
-    rig_expect(rig, client, PIT_MESSAGE_RESUMED);
+    expect_welcome(rig, client);
     rig_destroy(rig);
 }
 
@@ -248,7 +266,7 @@ int main(void)
         cmocka_unit_test(sessions_end_when_the_node_no_longer_leads),
         cmocka_unit_test(sessions_of_an_epoch_end_though_the_next_begins_unnoticed),
         cmocka_unit_test(clients_wait_until_what_was_before_the_epoch_is_told),
-        cmocka_unit_test(resume_waits_for_proof_that_the_node_leads),
+        cmocka_unit_test(logon_waits_for_proof_that_the_node_leads),
         cmocka_unit_test(no_proof_is_left_over_for_the_next_epoch),
         cmocka_unit_test(logout_waits_for_as_many_answers_as_there_were_requests),
         cmocka_unit_test(logout_does_not_wait_for_a_node_that_leads_no_more),
