@@ -231,6 +231,16 @@ static int replay_tail(struct recovery *recovery, struct pit_replay_result *resu
     return pit_replay(pipeline->disk, pipeline->config.directory, &options, result, error);
 }
 
+/* What is wrong without a snapshot may be right with it. */
+static int unreadable(const struct recovery *recovery, struct pit_error *error)
+{
+    const struct pit_error without = *error;
+    return pit_error_set(error, recovery->unread,
+                         "cannot read a snapshot in %s: %s. See to the disk, and start again; nothing was changed. "
+                         "Without the snapshot: %.700s",
+                         recovery->pipeline->config.directory, strerror(-recovery->unread), without.text);
+}
+
 static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     struct recovery recovery = {.pipeline = pipeline, .begun_ns = now_ns()};
@@ -255,11 +265,7 @@ static int replay(struct pit_pipeline *pipeline, struct pit_error *error)
             continue;
         }
         if (code == -EBADMSG && recovery.unread)
-            return pit_error_set(
-                error, recovery.unread,
-                "cannot read what there is in %s: %s; and without a snapshot the journal lacks its "
-                "beginning. That is no damage yet: see to the disk, and start again. Nothing was changed",
-                pipeline->config.directory, strerror(-recovery.unread));
+            return unreadable(&recovery, error);
         if (recovery.from.sequence == 0 || (code != -ESTALE && code != -EILSEQ))
             return code;
         on_bad_snapshot(&recovery, error->text);

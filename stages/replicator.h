@@ -55,9 +55,8 @@
 /* Of waiting commands: enough for a batch while another one is under way. What is less waits for that one's end, which
  * is soon: a batch costs every node a write and a few switches of threads, however small it is. */
 #define PIT_REPLICATOR_ENOUGH_BYTES (8u << 10)
-#define PIT_REPLICATOR_PROOF_NS                                                                                        \
-    UINT64_C(10000000) /* between the beginnings of two proofs, each of which is written                               \
-                        */
+/* Between the beginnings of two proofs: each is written by every node. */
+#define PIT_REPLICATOR_PROOF_NS UINT64_C(10000000)
 #define PIT_REPLICATOR_BACKLOG_BYTES ((size_t)8 << 20)
 #define PIT_REPLICATOR_MATCHERS_MAX 16u
 #define PIT_REPLICATOR_BELLS_MAX 16u

@@ -197,19 +197,24 @@ static void a_digest_waits_until_its_commands_are_committed(void **state)
     run_free(&run);
 }
 
+static void begin_later(struct run *run, struct pit_log_base base, uint64_t first_sequence)
+{
+    static const uint64_t members[] = {3, 1, 2, 3};
+    run_init(run, 1);
+    run_open(run);
+    assert_int_equal(pit_log_begin_at(run->log, 9, 2, base, first_sequence, members, sizeof members), 0);
+}
+
 /* A log that begins after a snapshot has nothing before it, and says so. */
 static void a_log_that_begins_later_is_read_from_there(void **state)
 {
     (void)state;
     static struct run run;
     static struct shown shown;
-    static const uint64_t members[] = {3, 1, 2, 3};
     struct pit_journal_record record;
     struct pit_error error = {0};
     uint64_t block, sequence;
-    run_init(&run, 1);
-    run_open(&run);
-    assert_int_equal(pit_log_begin_at(run.log, 9, 2, (struct pit_log_base){41, 7}, 1001, members, sizeof members), 0);
+    begin_later(&run, (struct pit_log_base){41, 7}, 1001);
     open_at(&run, &shown, PIT_JOURNAL_FROM_FIRST);
     assert_int_equal(pit_journal_reader_next(shown.reader, &record, &error), -EBADMSG);
     assert_non_null(strstr(error.text, "begins after entry 41, with sequence 1001"));
@@ -241,12 +246,9 @@ static void a_log_that_begins_later_and_lacks_no_command_is_whole(void **state)
     (void)state;
     static struct run run;
     static struct shown shown;
-    static const uint64_t members[] = {3, 1, 2, 3};
     struct pit_journal_record record;
     struct pit_error error = {0};
-    run_init(&run, 1);
-    run_open(&run);
-    assert_int_equal(pit_log_begin_at(run.log, 9, 2, (struct pit_log_base){4, 7}, 1, members, sizeof members), 0);
+    begin_later(&run, (struct pit_log_base){4, 7}, 1);
     open_at(&run, &shown, PIT_JOURNAL_FROM_FIRST);
     assert_int_equal(pit_journal_reader_next(shown.reader, &record, &error), 0);
     assert_int_equal(pit_journal_reader_end(shown.reader).sequence, 0);
