@@ -24,7 +24,8 @@ void pit_peers_hang_up(struct pit_peers *peers, int *handle)
     const struct pit_network *network = peers->options.network;
     if (*handle < 0)
         return;
-    network->poller_remove(network->context, peers->poller, *handle);
+    if (handle != &peers->listener || !peers->deaf)
+        network->poller_remove(network->context, peers->poller, *handle);
     network->close(network->context, *handle);
     *handle = -1;
 }
@@ -148,6 +149,16 @@ void pit_peers_term(struct pit_peers *peers, uint64_t term)
     peers->term = term;
 }
 
+void pit_peers_listen(struct pit_peers *peers, bool on)
+{
+    const struct pit_network *network = peers->options.network;
+    peers->deaf = !on;
+    if (!on)
+        network->poller_remove(network->context, peers->poller, peers->listener);
+    else if (network->poller_add(network->context, peers->poller, peers->listener) < 0)
+        peers->deaf = true;
+}
+
 /* Finds out which handles have something. Now and then all are taken to have: time limits are looked at there. */
 static void look(struct pit_peers *peers)
 {
@@ -157,6 +168,8 @@ static void look(struct pit_peers *peers)
     bool all = count < 0 || count == READY_MAX || pit_peers_over(peers, peers->looked_ns, LOOK_MS);
     if (all)
         peers->looked_ns = pit_peers_now_ns(peers);
+    if (all && peers->deaf)
+        pit_peers_listen(peers, true);
     peers->others_ready = all;
     for (uint32_t node = 1; node <= peers->options.nodes; node++)
         peers->in[node].ready = peers->out[node].ready = all;

@@ -69,6 +69,7 @@ struct pit_peers_counters {
     uint64_t lost;           /* not taken: no connection, or no room */
     uint64_t connected;      /* connections of ours that came to carry messages */
     uint64_t accepted;       /* of others */
+    uint64_t accepts_failed; /* tries to take a connection: no handle for it, ... It waits, and is tried again */
     uint64_t strangers;      /* accepted connections that ended without a proof */
     uint64_t impostors;      /* connections of ours to somebody who has not got the key */
     uint64_t bad_frames;     /* connections closed for bytes that are no frame of theirs */

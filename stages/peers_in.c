@@ -140,9 +140,13 @@ uint32_t pit_peers_in_accept(struct pit_peers *peers)
 {
     const struct pit_network *network = peers->options.network;
     uint32_t done = 0;
-    for (; done < PIT_PEERS_STRANGERS_HOST; done++) {
+    for (; done < PIT_PEERS_STRANGERS_HOST && !peers->deaf; done++) {
         char text[PIT_PEERS_ADDRESS_BYTES], host[PIT_PEERS_ADDRESS_BYTES];
         int handle = network->accept(network->context, peers->listener, text, sizeof text);
+        if (handle < 0 && handle != -EAGAIN) { /* it goes on waiting: not to spin on it */
+            peers->counters.accepts_failed++;
+            pit_peers_listen(peers, false);
+        }
         if (handle < 0)
             break;
         pit_network_address_host(text, host, sizeof host);

@@ -59,6 +59,7 @@ struct pit_peers {
     char hosts[PIT_CONSENSUS_NODES_MAX + 1][PIT_PEERS_ADDRESS_BYTES]; /* of these */
     int listener, poller;
     bool others_ready; /* in this turn: the listener, operators */
+    bool deaf;         /* a connection could not be taken: the listener is not watched for a while */
     uint64_t looked_ns;
     uint64_t term;
     struct pit_peers_out out[PIT_CONSENSUS_NODES_MAX + 1];
@@ -86,6 +87,9 @@ struct pit_peer_frame pit_peers_frame(const struct pit_peers *peers, uint32_t fr
 
 /* Forgets and closes a handle; -1 from then on. */
 void pit_peers_hang_up(struct pit_peers *peers, int *handle);
+
+/* Watches the listener, or not for a while: until the time limits are looked at. */
+void pit_peers_listen(struct pit_peers *peers, bool on);
 
 /* peers_out.c */
 

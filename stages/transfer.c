@@ -27,6 +27,7 @@ void pit_transfer_post(struct pit_transfer *transfer, enum pit_transfer_job_kind
     PIT_CHECK(pit_transfer_idle(transfer));
     transfer->job.kind = kind;
     transfer->job.code = 0;
+    transfer->posted_ns = pit_transfer_now(transfer);
     pit_sequence_store(&transfer->posted, transfer->posted.value + 1);
     if (transfer->options.disk_bell)
         pit_bell_ring(transfer->options.disk_bell);

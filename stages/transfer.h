@@ -4,7 +4,7 @@
  *     OFFER    which stream there is       ──▶
  *              ◀── ASK      from this offset on, a chunk at a time
  *     CHUNK    256 KiB of it at most       ──▶
- *              ◀── ASK ...
+ *              ◀── ASK      ... or, while its disk is busy, from the stream's end on: nothing for now
  *              ◀── DONE     all of it is there and its hash is right;  or REFUSED: not wanted
  *
  * What travels and what becomes of it: replay/install.h. Everything may get lost, come twice, late or in another order:
@@ -32,6 +32,7 @@
 #define PIT_TRANSFER_OFFER_MS 500u    /* between two offers that nobody answers */
 #define PIT_TRANSFER_ASK_MS 500u      /* between two tries to get the same chunk */
 #define PIT_TRANSFER_SILENCE_MS 5000u /* of the other side: then this one looks for another */
+#define PIT_TRANSFER_BUSY_MS 60000u   /* a disk may take so long for one chunk before its node counts as silent */
 #define PIT_TRANSFER_RETRY_MS 5000u   /* after something went wrong */
 #define PIT_TRANSFER_HOLD_MS 600000u  /* the log after a snapshot is not removed, from its last chunk on */
 #define PIT_TRANSFER_WARNING_BYTES 1024u

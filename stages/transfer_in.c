@@ -32,6 +32,18 @@ static void ask(struct pit_transfer *transfer)
     pit_transfer_say(transfer, in->from, PIT_TRANSFER_ASK, &in->offer, in->offset);
 }
 
+/* The disk is busy: whoever sends is to know that this node is there, and that nothing is wanted now. */
+static uint32_t wait_for_disk(struct pit_transfer *transfer)
+{
+    struct pit_transfer_in *in = &transfer->in;
+    if (!pit_transfer_since(transfer, in->asked_ns, PIT_TRANSFER_ASK_MS) ||
+        pit_transfer_since(transfer, transfer->posted_ns, PIT_TRANSFER_BUSY_MS))
+        return 0; /* pit_transfer_in_done goes on */
+    in->asked_ns = pit_transfer_now(transfer);
+    pit_transfer_say(transfer, in->from, PIT_TRANSFER_ASK, &in->offer, in->offer.bytes);
+    return 1;
+}
+
 /* Says to whoever offered it that it is not wanted. */
 static void fail(struct pit_transfer *transfer)
 {
@@ -55,7 +67,7 @@ static void begin(struct pit_transfer *transfer, uint32_t from, const struct pit
     in->from = from;
     in->offer = *offer;
     in->offset = 0;
-    in->heard_ns = pit_transfer_now(transfer);
+    in->asked_ns = in->heard_ns = pit_transfer_now(transfer);
     transfer->job.offer = *offer;
     pit_transfer_post(transfer, PIT_TRANSFER_JOB_BEGIN);
     show(transfer);
@@ -131,6 +143,7 @@ void pit_transfer_in_done(struct pit_transfer *transfer, enum pit_transfer_job_k
         in->offset = job->offset;
     show(transfer);
     if (in->offset < in->offer.bytes) {
+        in->heard_ns = pit_transfer_now(transfer);
         ask(transfer);
         return;
     }
@@ -148,7 +161,7 @@ uint32_t pit_transfer_in_work(struct pit_transfer *transfer)
         return 1;
     }
     if (in->state != PIT_TRANSFER_IN_ASKS)
-        return 0; /* pit_transfer_in_done goes on */
+        return wait_for_disk(transfer);
     if (pit_transfer_since(transfer, in->heard_ns, PIT_TRANSFER_SILENCE_MS)) {
         leave(transfer, 0); /* somebody else may offer it */
         return 1;

@@ -57,9 +57,10 @@ struct pit_transfer_in {
     } state;
     uint32_t from;
     struct pit_install_offer offer;
-    uint64_t offset;             /* the next that is wanted */
-    uint64_t asked_ns, heard_ns; /* the last ASK; the last chunk, or the offer */
-    uint64_t retry_ns;           /* no offer is taken before that */
+    uint64_t offset;   /* the next that is wanted */
+    uint64_t asked_ns; /* the last ASK */
+    uint64_t heard_ns; /* the last chunk or offer, or when what it brought was on the disk */
+    uint64_t retry_ns; /* no offer is taken before that */
 };
 
 struct pit_transfer {
@@ -71,7 +72,8 @@ struct pit_transfer {
     char *directory;
     struct pit_transfer_place place;
     struct pit_transfer_job job;
-    bool closes; /* source and install are to be closed when the job is done */
+    uint64_t posted_ns; /* when it was handed over */
+    bool closes;        /* source and install are to be closed when the job is done */
     struct pit_transfer_out out;
     struct pit_transfer_in in;
     struct pit_transfer_figures figures; /* words, relaxed */

@@ -537,6 +537,50 @@ static void strangers_of_other_hosts_keep_no_node_out(void **state)
     }
 }
 
+static int no_handle_left(void *context, int listener, char *peer, size_t peer_bytes)
+{
+    (void)context;
+    (void)listener;
+    snprintf(peer, peer_bytes, "nobody");
+    return -EMFILE;
+}
+
+static uint64_t standing_ns(void *context)
+{
+    (void)context;
+    return 1 + ahead_ns;
+}
+
+/* The connection waits, and nothing spins on it: the listener wakes nobody until it is time to try again. */
+static void a_connection_there_is_no_handle_for_waits(void **state)
+{
+    (void)state;
+    struct pit_network network = *pit_network_machine();
+    struct pit_peers_options how = options(1);
+    how.reconnect_ms = 3600000; /* nobody else is there */
+    how.network = &network;
+    how.clock.monotonic_ns = standing_ns;
+    network.accept = no_handle_left;
+    sit(1, &how);
+    struct raw raw = raw_connect(2);
+    struct pit_network_ready ready[4];
+    for (uint64_t round = 1; round <= 3; round++) {
+        for (uint32_t i = 0; i < 100; i++)
+            pit_peers_work(seats[1].peers);
+        assert_int_equal(pit_peers_counters(seats[1].peers).accepts_failed, round);
+        assert_int_equal(network.poll(NULL, pit_peers_poller(seats[1].peers), ready, 4, 0), 0);
+        ahead_ns += 20000000;
+    }
+    network.accept = pit_network_machine()->accept;
+    raw_write(&raw, &raw.hello, sizeof raw.hello);
+    assert_true(raw_learn(&raw));
+    raw_write(&raw, raw.proof, sizeof raw.proof);
+    UNTIL(pit_peers_counters(seats[1].peers).accepted == 1);
+    assert_int_equal(pit_peers_counters(seats[1].peers).accepts_failed, 3);
+    raw_hang_up(&raw);
+    leave(1); /* its network is this function's */
+}
+
 static void a_node_that_takes_nothing_is_given_up(void **state)
 {
     (void)state;
@@ -588,6 +632,7 @@ int main(void)
         EACH(strangers_who_wait_make_room_for_others),
         EACH(who_has_said_hello_stays_before_those_who_have_not),
         EACH(strangers_of_other_hosts_keep_no_node_out),
+        EACH(a_connection_there_is_no_handle_for_waits),
         EACH(a_node_that_takes_nothing_is_given_up),
         EACH(options_that_cannot_work_are_refused),
     };

@@ -34,6 +34,7 @@ struct end {
     struct pit_transfer *transfer; /* NULL: it does not run */
     struct pit_transfer_place place;
     struct pit_sequence hold;
+    uint64_t disk_ns, disk_from_ns; /* how long a job takes; when the next may be done */
 };
 
 struct world {
@@ -155,7 +156,8 @@ static void pass(uint64_t ms)
             struct end *end = &world.end[node];
             for (uint32_t turns = 0; end->transfer && turns < 3; turns++) {
                 pit_transfer_work(end->transfer, &end->place);
-                pit_transfer_disk_work(end->transfer);
+                if (world.now_ns >= end->disk_from_ns && pit_transfer_disk_work(end->transfer))
+                    end->disk_from_ns = world.now_ns + end->disk_ns;
             }
         }
     }
@@ -267,6 +269,43 @@ static void a_node_gets_the_snapshot_it_needs(void **state)
     pass(1000);
     assert_int_equal(world.end[1].hold.value, 0);
     assert_false(has_it(3));
+    check_installed(2);
+}
+
+/* A node whose disk takes long is not silent: nobody gives up, and each chunk is sent once. */
+static void a_slow_disk_gets_there(void **state)
+{
+    (void)state;
+    world.delay_ns = 2 * MS;
+    world.end[2].disk_ns = PIT_TRANSFER_BUSY_MS * MS - 1000 * MS;
+    const uint64_t begun_ns = world.now_ns;
+    pass(100);
+    for (uint32_t i = 0; i < 40 * 60 && !has_it(2); i++) {
+        assert_int_equal(pit_transfer_figures(world.end[1].transfer).to, 2);
+        pass(1000);
+    }
+    assert_true(has_it(2));
+    pass(1000);
+    const struct pit_transfer_figures sent = pit_transfer_figures(world.end[1].transfer);
+    const struct pit_transfer_figures received = pit_transfer_figures(world.end[2].transfer);
+    print_message("# %lu bytes in %lu s\n", received.bytes, (world.now_ns - begun_ns) / (1000 * MS));
+    assert_int_equal(sent.served, 1);
+    assert_int_equal(sent.sent, received.bytes);
+    assert_int_equal(received.received, received.bytes);
+    check_installed(2);
+}
+
+/* It says that it is busy for a while: a disk that hangs keeps no other node waiting. */
+static void a_disk_that_hangs_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    world.end[1].place.needs = 1u << 2 | 1u << 3;
+    world.end[2].disk_from_ns = UINT64_MAX;
+    assert_true(wait_for(3, PIT_TRANSFER_BUSY_MS + 20000));
+    assert_false(has_it(2));
+    check_installed(3);
+    world.end[2].disk_from_ns = 0;
+    assert_true(wait_for(2, 40000));
     check_installed(2);
 }
 
@@ -462,6 +501,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_node_gets_the_snapshot_it_needs, begin, end),
         cmocka_unit_test_setup_teardown(nothing_is_read_any_more_when_the_pipeline_stops, begin, end),
+        cmocka_unit_test_setup_teardown(a_slow_disk_gets_there, begin, end),
+        cmocka_unit_test_setup_teardown(a_disk_that_hangs_keeps_nobody_waiting, begin, end),
         cmocka_unit_test_setup_teardown(two_nodes_are_served_one_after_the_other, begin, end),
         cmocka_unit_test_setup_teardown(who_does_not_lead_offers_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_node_whose_log_came_after_all_wants_it_no_more, begin, end),
