@@ -1,6 +1,7 @@
 /* replay/rejoin.h - a node of a cluster puts a log aside that cannot be read, and gets everything from the others
- * again.
+ * again. And what keeps a node that has come to another result than the others from taking part as if nothing were.
  *
+ *   DIR/differs      this node has come to another result than the others: a text that says where
  *   DIR/rejoin       what is in the directory is not all there; until there is a log which says that the node rejoins
  *   DIR/damaged-N/   the segments and snapshots of a log that cannot be read; nothing of it is deleted
  *
@@ -23,6 +24,19 @@ int pit_rejoin_marked(const struct pit_disk *disk, const char *directory, struct
 
 /* Removes the mark. */
 int pit_rejoin_done(const struct pit_disk *disk, const char *directory, struct pit_error *error);
+
+#define PIT_REJOIN_TEXT_BYTES 512u
+
+/* Writes down that this node differs from the others. 0; the disk's. */
+int pit_rejoin_differs(const struct pit_disk *disk, const char *directory, const char *text, struct pit_error *error);
+
+/* 1: it does, and text says where; 0: not known to; negative: the disk's. */
+int pit_rejoin_differed(const struct pit_disk *disk, const char *directory, char text[PIT_REJOIN_TEXT_BYTES],
+                        struct pit_error *error);
+
+/* It gets everything from the others: makes the mark, and forgets that it differed. The log is still there. 0; the
+ * disk's. */
+int pit_rejoin_forgive(const struct pit_disk *disk, const char *directory, struct pit_error *error);
 
 /* Makes the mark, and puts the log that is there aside. *number: it is in DIR/damaged-number/; 0: there was none. 0;
  * the disk's: the same call later goes on. */

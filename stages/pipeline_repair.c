@@ -30,6 +30,23 @@ static void tell(const struct pit_pipeline *pipeline, const struct pit_install_o
                          (unsigned long long)outcome->index);
 }
 
+/* A node that has come to another result than the others does not begin again by itself: the next result might be
+ * another one, too, and it would vote and lead. */
+static int refuse_or_forgive(struct pit_pipeline *pipeline, struct pit_error *error)
+{
+    const char *directory = pipeline->config.directory;
+    char where[PIT_REJOIN_TEXT_BYTES];
+    const int code = pit_rejoin_differed(pipeline->disk, directory, where, error);
+    if (code <= 0)
+        return code;
+    if (!pipeline->config.cluster.rejoin)
+        return pit_error_set(error, -ENOTRECOVERABLE,
+                             "node %u does not start: %s/differs says that %s. Find out why (pitline journal diff), "
+                             "then start it with --rejoin: that puts its log aside",
+                             pipeline->config.cluster.node, directory, where[0] ? where : "it differs from the others");
+    return pit_rejoin_forgive(pipeline->disk, directory, error);
+}
+
 /* An earlier start was stopped while it put a damaged log aside: what is left of that is no log to go by. */
 static int go_on_setting_aside(struct pit_pipeline *pipeline, struct pit_error *error)
 {
@@ -40,14 +57,22 @@ static int go_on_setting_aside(struct pit_pipeline *pipeline, struct pit_error *
     pipeline->rejoins = true;
     pipeline->config.cluster.begin = false;
     pipeline->config.cluster.rejoin = true;
-    return pit_rejoin_set_aside(pipeline->disk, pipeline->config.directory, &number, error);
+    code = pit_rejoin_set_aside(pipeline->disk, pipeline->config.directory, &number, error);
+    if (code == 0 && number)
+        pit_pipeline_say(pipeline,
+                         "cluster: this node's log was put aside, to %s/damaged-%u: it gets everything from "
+                         "the others again, and does not vote until then",
+                         pipeline->config.directory, number);
+    return code;
 }
 
 int pit_pipeline_install(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     const struct pit_pipeline_config *config = &pipeline->config;
     struct pit_install_outcome outcome;
-    int code = go_on_setting_aside(pipeline, error);
+    int code = refuse_or_forgive(pipeline, error);
+    if (code == 0)
+        code = go_on_setting_aside(pipeline, error);
     if (code)
         return code;
     code = pit_install_finish(pipeline->disk, config->directory, config->segment_bytes, &outcome, error);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "journal/format.h"
+#include "replay/rejoin.h"
 #include "stages/replicator_parts.h"
 
 /* How long a follower that differs from its leader waits for the others to tell which of the two is wrong. */
@@ -37,13 +38,27 @@ static uint32_t agree_with(struct pit_replicator *replicator, const struct pit_n
     return count;
 }
 
+/* It is noted in the directory before anybody can know: another start would vote and lead as if nothing were. That
+ * blocks, and nothing else is to be done here any more. */
 static void differ(struct pit_replicator *replicator, uint64_t sequence, uint32_t node, const char *who)
 {
-    pit_replicator_fail(replicator, -EUCLEAN,
-                        "this node has come to another result than %s (node %u) somewhere in the %llu commands up to "
-                        "sequence %llu, and takes no further part in the cluster. Keep its directory for looking into "
-                        "that (pitline journal diff), then let it begin again as a node that has lost its disk",
-                        who, node, (unsigned long long)PIT_JOURNAL_DIGEST_EVERY, (unsigned long long)sequence);
+    struct pit_error unwritten;
+    char where[PIT_REJOIN_TEXT_BYTES];
+    snprintf(
+        where, sizeof where,
+        "this node has come to another result than %s (node %u) somewhere in the %llu commands up to sequence %llu",
+        who, node, (unsigned long long)PIT_JOURNAL_DIGEST_EVERY, (unsigned long long)sequence);
+    pit_word_store_release(&replicator->config.board->leads, 0);
+    if (pit_rejoin_differs(replicator->config.disk, replicator->config.directory, where, &unwritten) == 0)
+        pit_replicator_fail(replicator, -ENOTRECOVERABLE,
+                            "%s, and takes no further part in the cluster. Find out why (pitline journal diff), then "
+                            "start it with --rejoin: that puts its log aside",
+                            where);
+    else
+        pit_replicator_fail(replicator, -ENOTRECOVERABLE,
+                            "%s, and must take no further part in the cluster, which cannot be noted there: %.300s. Do "
+                            "not start it as it is: move its data directory away, and start it with --rejoin",
+                            where, unwritten.text);
 }
 
 /* Compares what is known for a sequence. */

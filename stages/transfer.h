@@ -29,12 +29,15 @@
 #include "stages/consensus.h"
 
 #define PIT_TRANSFER_CHUNK_BYTES (256u << 10)
-#define PIT_TRANSFER_OFFER_MS 500u    /* between two offers that nobody answers */
+#define PIT_TRANSFER_OFFER_MS 400u    /* between two offers that nobody answers */
 #define PIT_TRANSFER_ASK_MS 500u      /* between two tries to get the same chunk */
 #define PIT_TRANSFER_SILENCE_MS 5000u /* of the other side: then this one looks for another */
 #define PIT_TRANSFER_BUSY_MS 60000u   /* a disk may take so long for one chunk before its node counts as silent */
 #define PIT_TRANSFER_RETRY_MS 5000u   /* after something went wrong */
 #define PIT_TRANSFER_HOLD_MS 600000u  /* the log after a snapshot is not removed, from its last chunk on */
+/* Ten minutes (PIT_TRANSFER_HOLD_MS) after it has begun, a node that has taken less than this is given up: others wait,
+ * and the log is held. */
+#define PIT_TRANSFER_BYTES_MS_MIN 64u
 #define PIT_TRANSFER_WARNING_BYTES 1024u
 
 enum pit_transfer_kind { /* of a message between nodes */

@@ -75,7 +75,8 @@ static void opened(struct pit_transfer *transfer)
         out->offer = job->offer;
         out->wanted = false;
         out->offered_ns = 0;
-        out->heard_ns = pit_transfer_now(transfer);
+        out->offset = out->first = UINT64_MAX;
+        out->opened_ns = out->heard_ns = pit_transfer_now(transfer);
         out->told = false;
         hold(transfer, job->block);
         pit_word_store_relaxed(&transfer->figures.to, out->to);
@@ -142,8 +143,9 @@ void pit_transfer_out_hear(struct pit_transfer *transfer, uint32_t from, const s
     }
     out->heard_ns = pit_transfer_now(transfer);
     if (message->kind == PIT_TRANSFER_ASK) {
-        out->wanted = message->offset < out->offer.bytes;
-        out->offset = message->offset;
+        out->wanted = message->offset < out->offer.bytes; /* else its disk is busy */
+        out->offset = out->wanted ? message->offset : out->offset;
+        out->first = out->offset < out->first ? out->offset : out->first;
         return;
     }
     if (message->kind == PIT_TRANSFER_DONE)
@@ -151,10 +153,22 @@ void pit_transfer_out_hear(struct pit_transfer *transfer, uint32_t from, const s
     leave(transfer, PIT_TRANSFER_RETRY_MS);
 }
 
+static bool too_slow(const struct pit_transfer *transfer)
+{
+    const struct pit_transfer_out *out = &transfer->out;
+    const uint64_t ms = PIT_TRANSFER_HOLD_MS + (out->offset - out->first) / PIT_TRANSFER_BYTES_MS_MIN;
+    return pit_transfer_now(transfer) - out->opened_ns >= ms * UINT64_C(1000000);
+}
+
 /* Sends what is asked for, or says again what there is. */
 static uint32_t serve(struct pit_transfer *transfer)
 {
     struct pit_transfer_out *out = &transfer->out;
+    if (too_slow(transfer)) {
+        hold(transfer, 0);
+        leave(transfer, PIT_TRANSFER_RETRY_MS);
+        return 1;
+    }
     if (out->wanted && pit_transfer_idle(transfer)) {
         transfer->job.offset = out->offset;
         pit_transfer_post(transfer, PIT_TRANSFER_JOB_READ);
@@ -164,6 +178,8 @@ static uint32_t serve(struct pit_transfer *transfer)
         leave(transfer, PIT_TRANSFER_RETRY_MS); /* another may have its turn, and a newer snapshot */
         return 1;
     }
+    /* Who waits for a chunk that takes long to read asks less often than that, and hears an offer in between: we are
+     * there. */
     const bool asks = pit_transfer_now(transfer) - out->heard_ns < PIT_TRANSFER_OFFER_MS * UINT64_C(1000000);
     if (out->offered_ns != 0 && (asks || !pit_transfer_since(transfer, out->offered_ns, PIT_TRANSFER_OFFER_MS)))
         return 0;

@@ -11,6 +11,8 @@
 #include "ring/sequence.h"
 #include "stages/transfer.h"
 
+_Static_assert(PIT_TRANSFER_OFFER_MS < PIT_TRANSFER_ASK_MS, "who asks again and again is offered something in between");
+
 enum pit_transfer_job_kind {
     PIT_TRANSFER_JOB_NONE = 0,
     PIT_TRANSFER_JOB_SOURCE, /* opens this node's newest snapshot: offer */
@@ -37,7 +39,8 @@ struct pit_transfer_out {
     uint32_t to;
     struct pit_install_offer offer;
     bool wanted;                                   /* it has asked for the chunk at offset */
-    uint64_t offset;                               /* that it asked for last */
+    uint64_t offset, first;                        /* that it asked for last, and at first */
+    uint64_t opened_ns;                            /* when this snapshot was first offered */
     uint64_t offered_ns, heard_ns;                 /* the last offer; the last message of that node */
     uint64_t rest_ns[PIT_CONSENSUS_NODES_MAX + 1]; /* not before that, by node */
     uint64_t retry_ns;                             /* not before that, for all */

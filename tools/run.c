@@ -15,7 +15,8 @@
 #define ARGUMENTS_MAX 64u
 #define WATCH_NS 100000000u
 #define PROGRESS_NS 1000000000u
-#define FILES_OWN 192u /* files that a pipeline has open besides its sessions, with some to spare */
+#define FILES_OWN 192u   /* files that a pipeline has open besides its sessions, with some to spare */
+#define STATUS_DIFFERS 3 /* exit status: tools/packaging/pitline.service.in knows it */
 #define DEMO_SECONDS 10u
 #define DEMO_SECONDS_MAX 86400u
 
@@ -54,8 +55,8 @@ static const struct argp_option options[] = {
     {"begin", KEY_BEGIN, NULL, 0,
      "For a node of a cluster that has never run: its directory may be empty. Once, on every node", 0},
     {"rejoin", KEY_REJOIN, NULL, 0,
-     "For a node of a cluster that has lost its data: its directory may be empty, and it does not vote before it has "
-     "everything from the others",
+     "For a node of a cluster that has lost its data, or has come to another result than the others: its directory may "
+     "be empty, or what it has come to is put aside, and it does not vote before it has everything from the others",
      0},
     {"demo", KEY_DEMO, "SECONDS", OPTION_ARG_OPTIONAL,
      "Run a demonstration on a temporary directory, with order flow of its own, and prove it by replay [10]", 0},
@@ -162,7 +163,7 @@ static const struct argp argp = {
     .doc = "Runs a pipeline until SIGINT or SIGTERM, then finishes everything accepted and stops.\v"
            "When it takes orders it prints a line that starts with \"ready:\".\n\n"
            "Exit status: 0 = stopped cleanly, 1 = it could not start or go on, 2 = the arguments or the configuration "
-           "are wrong.",
+           "are wrong, 3 = this node of a cluster has come to another result than the others.",
 };
 
 void pit_run_hold_signals(void)
@@ -273,6 +274,12 @@ static int complain(const struct pit_error *error, int status)
     return status;
 }
 
+/* It could not start or go on. What starts it again by itself is to know where that must not be. */
+static int give_up(const struct pit_error *error)
+{
+    return complain(error, error->code == -ENOTRECOVERABLE ? STATUS_DIFFERS : 1);
+}
+
 static int stop(struct pit_pipeline *pipeline, const struct pit_config *config, struct pit_status *status, int watched,
                 struct pit_error *error)
 {
@@ -282,7 +289,7 @@ static int stop(struct pit_pipeline *pipeline, const struct pit_config *config, 
     int code = pit_pipeline_stop(pipeline, config->drain_ms, watched < 0 ? NULL : error);
     tell_alarm(status);
     if (code || watched < 0)
-        return complain(error, 1);
+        return give_up(error);
     char line[PIT_STATUS_BYTES];
     struct pit_digest digest = pit_pipeline_digest(pipeline);
     pit_status_whole(status, line);
@@ -317,10 +324,10 @@ static int live(const struct pit_config *config, const struct pit_pipeline_confi
     if (created == -ECANCELED)
         printf("stopped: %s\n", error.text);
     if (created != 0)
-        return created == -ECANCELED ? 0 : complain(&error, 1);
+        return created == -ECANCELED ? 0 : give_up(&error);
     int status = 0;
     if (pit_pipeline_start(pipeline, &error) != 0) {
-        status = complain(&error, 1);
+        status = give_up(&error);
     } else {
         struct pit_status watched;
         print_ready(config);

@@ -47,6 +47,7 @@ struct world {
     uint32_t spoil;        /* chunks of a thousand whose bytes are changed, checksum and all */
     uint64_t most_waiting; /* bytes on their way at once */
     struct pit_control control;
+    uint32_t chunk_bytes; /* 0: as it is */
 };
 
 static struct world world;
@@ -109,6 +110,7 @@ static void open_end(struct end *end)
                                                  .hold = &end->hold,
                                                  .network = {.context = end, .send = send_letter},
                                                  .clock = {.monotonic_ns = now_ns},
+                                                 .chunk_bytes = world.chunk_bytes,
                                                  .control = &end->world->control};
     if (pit_transfer_open(&end->transfer, &options, &error) != 0)
         fail_msg("%s", error.text);
@@ -309,6 +311,45 @@ static void a_disk_that_hangs_keeps_nobody_waiting(void **state)
     check_installed(2);
 }
 
+/* So is the disk that is read. */
+static void a_slow_disk_to_read_from_gets_there(void **state)
+{
+    (void)state;
+    world.delay_ns = 2 * MS;
+    world.end[1].disk_ns = PIT_TRANSFER_BUSY_MS * MS - 1000 * MS;
+    while (pit_transfer_figures(world.end[2].transfer).bytes == 0)
+        pass(1000);
+    for (uint32_t i = 0; i < 40 * 60 && !has_it(2); i++) {
+        assert_true(pit_transfer_figures(world.end[2].transfer).bytes > 0); /* it does not give up */
+        pass(1000);
+    }
+    assert_true(has_it(2));
+    check_installed(2);
+}
+
+/* One that never hangs and hardly gets on does not keep the others waiting for ever. */
+static void a_node_that_hardly_gets_on_is_given_up(void **state)
+{
+    (void)state;
+    world.chunk_bytes = 16384;
+    restart(&world.end[1], false);
+    world.end[1].place.needs = 1u << 2 | 1u << 3;
+    world.end[2].disk_ns = PIT_TRANSFER_BUSY_MS * MS - 1000 * MS;
+    pass(1000);
+    assert_int_equal(pit_transfer_figures(world.end[1].transfer).to, 2);
+    pass(PIT_TRANSFER_HOLD_MS - 2000);
+    assert_int_equal(pit_transfer_figures(world.end[1].transfer).to, 2);
+    assert_true(world.end[1].hold.value > 0);
+    assert_true(wait_for(3, 60000));
+    const struct pit_transfer_figures received = pit_transfer_figures(world.end[2].transfer);
+    assert_true(received.received >= 5 * 16384); /* and what it has is not lost */
+    check_installed(3);
+    world.end[1].place.needs = 1u << 2;
+    world.end[2].disk_ns = 0;
+    assert_true(wait_for(2, PIT_TRANSFER_BUSY_MS + 20000));
+    check_installed(2);
+}
+
 static void two_nodes_are_served_one_after_the_other(void **state)
 {
     (void)state;
@@ -503,6 +544,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_read_any_more_when_the_pipeline_stops, begin, end),
         cmocka_unit_test_setup_teardown(a_slow_disk_gets_there, begin, end),
         cmocka_unit_test_setup_teardown(a_disk_that_hangs_keeps_nobody_waiting, begin, end),
+        cmocka_unit_test_setup_teardown(a_slow_disk_to_read_from_gets_there, begin, end),
+        cmocka_unit_test_setup_teardown(a_node_that_hardly_gets_on_is_given_up, begin, end),
         cmocka_unit_test_setup_teardown(two_nodes_are_served_one_after_the_other, begin, end),
         cmocka_unit_test_setup_teardown(who_does_not_lead_offers_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_node_whose_log_came_after_all_wants_it_no_more, begin, end),

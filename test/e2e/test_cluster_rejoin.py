@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Three nodes, one of which has not got what it needs: its missing log is gone everywhere, its disk is new, or its log is
-damaged. Each ends in the same state as the others, and takes part again: the leader is killed, and orders go on."""
+"""Three nodes, one of which has not got what it needs: its missing log is gone everywhere, its disk is new, its log is
+damaged, or it has come to another result than the others. Each ends in the same state as the others, and takes part again:
+the leader is killed, and orders go on."""
 import glob
 import os
 import re
@@ -110,5 +111,27 @@ def a_node_with_a_damaged_log_repairs_itself():
         one_end(cluster)
 
 
+def a_node_that_differed_starts_only_to_rejoin():
+    """That it differed is what stages/replicator writes down when digests say so (test_replicator)."""
+    with Cluster() as cluster:
+        cluster.start("--begin")
+        leader = cluster.wait_leader()
+        wrong = follower_of(cluster, leader)
+        load(leader, 5000, 0)
+        cluster.wait(cluster.level, "following")
+        wrong.kill()
+        with open(os.path.join(wrong.data, "differs"), "w") as mark:
+            mark.write("this node has come to another result up to sequence 16384")
+        for _ in range(2):
+            wrong.start()
+            assert wrong.process.wait(timeout=PATIENCE_SECONDS) == 3, wrong.output()
+        assert "up to sequence 16384. Find out why" in wrong.output(), wrong.output()
+        wrong.start("--rejoin")
+        takes_part(cluster, wrong)
+        assert glob.glob(os.path.join(wrong.data, "damaged-1", "*.journal"))
+        assert not os.path.exists(os.path.join(wrong.data, "differs"))
+        one_end(cluster)
+
+
 pitline.main(a_node_whose_missing_log_is_gone_begins_anew, a_node_with_a_new_disk_rejoins,
-             a_node_with_a_damaged_log_repairs_itself)
+             a_node_with_a_damaged_log_repairs_itself, a_node_that_differed_starts_only_to_rejoin)

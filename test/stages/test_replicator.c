@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "journal/format.h"
+#include "replay/rejoin.h"
 #include "stages/node_message.h"
 #include "stages/peers.h"
 #include "stages/replicator.h"
@@ -583,8 +584,6 @@ static void node_that_differs_stops_and_says_where(void **state)
 {
     (void)state;
     for (uint32_t who = 0; who < 2; who++) { /* a follower, then the leader */
-        if (who == 1)
-            prepare(NULL);
         open_all();
         struct node *first = come_to_a_digest();
         struct node *wrong = who == 0 ? other_than(first) : first;
@@ -595,12 +594,14 @@ static void node_that_differs_stops_and_says_where(void **state)
         for (uint32_t number = 1; number <= NODES; number++)
             assert_int_equal(pit_replicator_failed(nodes[number].replicator, &error), &nodes[number] == wrong);
         assert_true(pit_replicator_failed(wrong->replicator, &error));
-        assert_int_equal(error.code, -EUCLEAN);
+        assert_int_equal(error.code, -ENOTRECOVERABLE);
         assert_non_null(strstr(error.text, "sequence 16384"));
+        char where[PIT_REJOIN_TEXT_BYTES]; /* so that it knows at the next start */
+        assert_int_equal(pit_rejoin_differed(&wrong->disk.disk, "node", where, &error), 1);
         assert_int_equal(pit_word_load_relaxed(&wrong->board.leads), 0);
         await_leader(); /* the two others go on */
         if (who == 0)
-            tidy(NULL);
+            tidy(NULL), prepare(NULL);
     }
 }
 
@@ -772,28 +773,27 @@ static void follower_with_a_full_disk_holds_nobody_up_and_catches_up(void **stat
 
 int main(void)
 {
+#define EACH(name) cmocka_unit_test_setup_teardown(name, prepare, tidy)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_node_gets_the_same_commands_in_one_order, prepare, tidy),
-        cmocka_unit_test_setup_teardown(leader_proves_that_it_leads_as_often_as_it_is_asked, prepare, tidy),
-        cmocka_unit_test_setup_teardown(proofs_hold_no_orders_up, prepare, tidy),
-        cmocka_unit_test_setup_teardown(leader_that_was_replaced_while_it_stood_still_proves_nothing, prepare, tidy),
-        cmocka_unit_test_setup_teardown(commands_of_before_the_epoch_was_seen_are_dropped, prepare, tidy),
-        cmocka_unit_test_setup_teardown(commands_of_a_node_that_follows_are_dropped, prepare, tidy),
-        cmocka_unit_test_setup_teardown(time_never_falls_whatever_the_leaders_clock_says, prepare, tidy),
-        cmocka_unit_test_setup_teardown(new_leader_goes_on_where_the_old_one_was, prepare, tidy),
-        cmocka_unit_test_setup_teardown(slow_matchers_hold_up_their_own_node_alone, prepare, tidy),
-        cmocka_unit_test_setup_teardown(leader_whose_matchers_stand_still_leads_on, prepare, tidy),
-        cmocka_unit_test_setup_teardown(leader_defines_the_price_band_that_its_configuration_has, prepare, tidy),
-        cmocka_unit_test_setup_teardown(drain_ends_with_everything_that_was_taken, prepare, tidy),
-        cmocka_unit_test_setup_teardown(leader_with_a_full_disk_says_so_and_goes_on_when_there_is_space, prepare, tidy),
-        cmocka_unit_test_setup_teardown(follower_with_a_full_disk_holds_nobody_up_and_catches_up, prepare, tidy),
-        cmocka_unit_test_setup_teardown(equal_digests_are_no_news, prepare, tidy),
-        cmocka_unit_test_setup_teardown(node_that_differs_stops_and_says_where, prepare, tidy),
-        cmocka_unit_test_setup_teardown(follower_that_differs_from_its_leader_stops_when_nobody_tells_who_is_wrong,
-                                        prepare, tidy),
-        cmocka_unit_test_setup_teardown(what_a_node_says_last_counts_whatever_it_has_said_before, prepare, tidy),
-        cmocka_unit_test_setup_teardown(
-            it_stops_too_when_the_leader_has_told_so_much_since_that_the_digest_is_no_longer_kept, prepare, tidy),
+        EACH(every_node_gets_the_same_commands_in_one_order),
+        EACH(leader_proves_that_it_leads_as_often_as_it_is_asked),
+        EACH(proofs_hold_no_orders_up),
+        EACH(leader_that_was_replaced_while_it_stood_still_proves_nothing),
+        EACH(commands_of_before_the_epoch_was_seen_are_dropped),
+        EACH(commands_of_a_node_that_follows_are_dropped),
+        EACH(time_never_falls_whatever_the_leaders_clock_says),
+        EACH(new_leader_goes_on_where_the_old_one_was),
+        EACH(slow_matchers_hold_up_their_own_node_alone),
+        EACH(leader_whose_matchers_stand_still_leads_on),
+        EACH(leader_defines_the_price_band_that_its_configuration_has),
+        EACH(drain_ends_with_everything_that_was_taken),
+        EACH(leader_with_a_full_disk_says_so_and_goes_on_when_there_is_space),
+        EACH(follower_with_a_full_disk_holds_nobody_up_and_catches_up),
+        EACH(equal_digests_are_no_news),
+        EACH(node_that_differs_stops_and_says_where),
+        EACH(follower_that_differs_from_its_leader_stops_when_nobody_tells_who_is_wrong),
+        EACH(what_a_node_says_last_counts_whatever_it_has_said_before),
+        EACH(it_stops_too_when_the_leader_has_told_so_much_since_that_the_digest_is_no_longer_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
