@@ -66,6 +66,9 @@ struct pit_cluster_figures {
     uint64_t memory_bytes;                   /* entries held in memory */
     uint64_t receives, receives_of;     /* bytes of another node's snapshot: what is here, and all; 0: none comes */
     uint64_t sends_to, sends, sends_of; /* to which node a snapshot goes, 0: to none; bytes that went, and all */
+    uint64_t strangers, impostors;      /* connections to and from this node whose other end did not prove the key, */
+    uint64_t bad_frames;                /* closed for bytes that are none of a node's, */
+    uint64_t accepts_failed;            /* and tries to take one that came to nothing: no file handle for it, ... */
     struct pit_cluster_peer_figures peers[PIT_CLUSTER_NODES_MAX + 1];
 };
 

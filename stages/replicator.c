@@ -154,6 +154,7 @@ static uint32_t follow(struct pit_replicator *replicator, const struct pit_conse
 static void show(struct pit_replicator *replicator, const struct pit_consensus_state *state)
 {
     const struct pit_transfer_figures transfer = pit_transfer_figures(replicator->transfer);
+    const struct pit_peers_counters links = pit_peers_counters(replicator->peers);
     struct pit_cluster_figures figures = {
         .role = (enum pit_cluster_role)state->role,
         .ready = replicator->part == PIT_REPLICATOR_LEADS,
@@ -175,6 +176,10 @@ static void show(struct pit_replicator *replicator, const struct pit_consensus_s
         .sends_to = transfer.to,
         .sends = transfer.sending,
         .sends_of = transfer.whole,
+        .strangers = links.strangers,
+        .impostors = links.impostors,
+        .bad_frames = links.bad_frames + links.bad_questions,
+        .accepts_failed = links.accepts_failed,
     };
     if (replicator->stopped)
         figures.role = PIT_CLUSTER_STOPPED;

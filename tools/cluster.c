@@ -108,14 +108,23 @@ static int status(struct tool *tool)
     return code;
 }
 
+/* The node that leads; where one alone was asked, that may be another one that it follows. 0: none is known. */
+static uint32_t known_leader(const struct tool *tool)
+{
+    const struct pit_cluster_answer *answer = &tool->view.of[tool->arguments.node];
+    if (tool->view.leader || tool->arguments.node == 0 || !answer->reached)
+        return tool->view.leader;
+    return answer->status.leader != tool->arguments.node ? answer->status.leader : 0;
+}
+
 static int leader(struct tool *tool)
 {
     do
         look(tool, tool->arguments.node);
-    while (!tool->view.leader && again(tool));
-    if (!tool->view.leader)
+    while (!known_leader(tool) && again(tool));
+    if (!known_leader(tool))
         return no_leader(tool);
-    printf("%s\n", tool->cluster->of[tool->view.leader].clients);
+    printf("%s\n", tool->cluster->of[known_leader(tool)].clients);
     return DONE;
 }
 

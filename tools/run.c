@@ -214,8 +214,11 @@ bool pit_run_progress(void *context, uint64_t bytes_done, uint64_t bytes_total, 
 static void tell_cluster(struct pit_status *status)
 {
     char line[PIT_STATUS_CLUSTER_BYTES];
+    char links[PIT_STATUS_LINKS_BYTES];
     if (pit_status_cluster(status, line))
         printf("%s\n", line);
+    if (pit_status_links(status, links))
+        printf("%s\n", links);
 }
 
 static void tell_alarm(struct pit_status *status)

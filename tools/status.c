@@ -5,6 +5,7 @@
 #include <time.h>
 
 #define MIB 1048576.0
+#define LINKS_NS UINT64_C(60000000000)
 
 uint64_t pit_status_now_ns(void)
 {
@@ -121,6 +122,30 @@ bool pit_status_cluster(struct pit_status *status, char line[PIT_STATUS_CLUSTER_
         snprintf(line, PIT_STATUS_CLUSTER_BYTES, "cluster: node %u of %u; in term %llu nobody is known to lead",
                  now.node, now.nodes, (unsigned long long)now.term);
     status->cluster = now;
+    return true;
+}
+
+bool pit_status_links(struct pit_status *status, char line[PIT_STATUS_LINKS_BYTES])
+{
+    struct pit_cluster_figures now;
+    const struct pit_cluster_figures *told = &status->links;
+    const uint64_t now_ns = pit_status_now_ns();
+    if ((status->links_ns && now_ns - status->links_ns < LINKS_NS) || !pit_pipeline_cluster(status->pipeline, &now))
+        return false;
+    if (now.strangers == told->strangers && now.impostors == told->impostors && now.bad_frames == told->bad_frames &&
+        now.accepts_failed == told->accepts_failed)
+        return false;
+    snprintf(
+        line, PIT_STATUS_LINKS_BYTES,
+        "cluster: warning: on the nodes' address, since the last such line: %llu connections ended without a proof of "
+        "the key, "
+        "%llu sent bytes that are none of a node's, %llu tries to take one failed (file handles?); %llu connections "
+        "to other nodes met somebody without the key",
+        (unsigned long long)(now.strangers - told->strangers), (unsigned long long)(now.bad_frames - told->bad_frames),
+        (unsigned long long)(now.accepts_failed - told->accepts_failed),
+        (unsigned long long)(now.impostors - told->impostors));
+    status->links = now;
+    status->links_ns = now_ns;
     return true;
 }
 

@@ -15,6 +15,8 @@ struct pit_status {
     uint64_t before_ns;
     uint64_t alarm_ns;                  /* when the disk was found full; 0 = it is not */
     struct pit_cluster_figures cluster; /* as last told */
+    struct pit_cluster_figures links;   /* likewise, of connections between nodes */
+    uint64_t links_ns;                  /* when; 0 = never */
 };
 
 void pit_status_init(struct pit_status *status, const struct pit_pipeline *pipeline);
@@ -28,6 +30,11 @@ bool pit_status_alarm(struct pit_status *status, char line[PIT_STATUS_ALARM_BYTE
  * False: nothing of that. */
 #define PIT_STATUS_CLUSTER_BYTES 160
 bool pit_status_cluster(struct pit_status *status, char line[PIT_STATUS_CLUSTER_BYTES]);
+
+/* Something was wrong with connections between nodes since the last such line: one that says what. At most one a
+ * minute: junk from a network is not to fill a log. False: nothing, or not yet. */
+#define PIT_STATUS_LINKS_BYTES 400
+bool pit_status_links(struct pit_status *status, char line[PIT_STATUS_LINKS_BYTES]);
 
 /* The line of the time since the last one (or init). False: nothing happened in it, and the disk is not full. */
 bool pit_status_line(struct pit_status *status, char line[PIT_STATUS_BYTES]);

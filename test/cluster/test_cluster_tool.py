@@ -144,6 +144,10 @@ def one_node_can_be_asked_alone():
         cluster.ask("status", "--node", 1, status=3)
         cluster.ask("status", "--node", 3, status=1)
         cluster.ask("leader", "--node", 1, status=3)
+    with Cluster(n2={"ready": 0}) as cluster:  # who follows says whom; who leads and is not ready yet is none
+        assert cluster.ask("leader", "--node", 1)[0] == "tcp:127.0.0.1:9002\n"
+        cluster.ask("leader", "--node", 2, status=3)
+    with Cluster() as cluster:
         assert len(json.loads(cluster.ask("status", "--node", 2, "--json")[0])["nodes"]) == 1
 
 

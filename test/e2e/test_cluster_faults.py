@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Three nodes and what goes wrong around them: a follower that stands still and comes back, and a leader that is cut off
-from the others by the network (in network namespaces of its own: skipped where none can be made).
+"""Three nodes and what goes wrong around them: a follower that stands still and comes back (its market data too), junk on
+a node's address, and a leader that is cut off from the others by the network (in network namespaces of its own: skipped
+where none can be made).
 
 PIT_CLUSTER_STOP_SECONDS   how long the follower stands still [3]
 PIT_CLUSTER_RATE           requests a second meanwhile [20000]
@@ -9,6 +10,7 @@ PIT_CLUSTER_GROWN_MIB      by how much the leader's memory may grow [16]
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -41,6 +43,17 @@ def one_digest(cluster):
     return digests[1]
 
 
+def book_of(node):
+    """The depth that a node's market data has."""
+    return subprocess.run([pitline.BINARY, "tail", node.name, "--book", "--levels", "20", "--format", "json", "--symbol", "ABC",
+                           "--count", "1"], stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE_SECONDS).stdout
+
+
+def one_book(cluster):
+    """Every node's own market data shows the same, and something."""
+    return len({book_of(node) for node in cluster.nodes.values()}) == 1 and len(book_of(cluster.nodes[1])) > 100
+
+
 def a_follower_that_stands_still_costs_little():
     with Cluster() as cluster:
         cluster.start("--begin")
@@ -58,8 +71,22 @@ def a_follower_that_stands_still_costs_little():
         print("# follower stopped for %.0f s at %d requests/s: leader's memory grew by %.1f MiB, %.0f requests/s before, "
               "%.0f without it; caught up in %.1f s" %
               (STOP_SECONDS, RATE, grown / 1048576, with_all, without, time.monotonic() - began))
+        cluster.wait(lambda: one_book(cluster), "publishing the same market data")
         assert grown < GROWN_MIB << 20, "the leader keeps what the follower lacks in memory: %d bytes more" % grown
         one_digest(cluster)
+
+
+def junk_on_a_nodes_address_is_told():
+    with Cluster() as cluster:
+        node = cluster.nodes[1]
+        node.start("--begin")
+        cluster.wait(lambda: "ready:" in node.output(), "starting")
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.connect(cluster.peer_address(1)[len("unix:"):])
+            stranger.sendall(b"GET / HTTP/1.1\r\nHost: node1\r\nUser-Agent: somebody who does not know what listens here\r\n\r\n")
+            cluster.wait(lambda: "warning: on the nodes' address, since the last such line: 1 connections ended" in
+                         node.output(), "telling of junk")
+        assert node.stop() == 0, node.output()
 
 
 class Apart(Cluster):
@@ -185,5 +212,5 @@ def the_network_cuts_and_heals_again_and_again():
         one_digest(cluster)
 
 
-pitline.main(a_follower_that_stands_still_costs_little, a_leader_that_is_cut_off_takes_no_orders,
+pitline.main(a_follower_that_stands_still_costs_little, junk_on_a_nodes_address_is_told, a_leader_that_is_cut_off_takes_no_orders,
              a_node_behind_a_silent_cut_is_not_reached, the_network_cuts_and_heals_again_and_again)
