@@ -89,12 +89,19 @@ static __attribute__((noinline)) enum pit_reason admit_new_fields(const struct p
     return book->state == PIT_STATE_OPEN ? PIT_REASON_NONE : PIT_REASON_HALTED;
 }
 
+_Static_assert(PIT_SIDE_BUY == 0 && PIT_SIDE_SELL == 1 && PIT_TIF_GTC == 0 && PIT_TIF_IOC == 1,
+               "a side is one bit, and so is a time in force that is GTC or IOC");
+_Static_assert(offsetof(struct pit_command, side) == offsetof(struct pit_command, kind) + 1 &&
+                   offsetof(struct pit_command, tif) == offsetof(struct pit_command, kind) + 2 &&
+                   offsetof(struct pit_command, flags) == offsetof(struct pit_command, kind) + 3,
+               "kind, side, tif and flags are one word, in this order");
+
 /* True for most NEWs: GTC or IOC without a flag, and nothing wrong with any field. Where it fails, admit_new_fields
  * says what it is, if anything. */
 static inline bool pit_plain_and_good(const struct pit_book *book, const struct pit_command *command)
 {
-    const uint32_t may_be_set = 0xffu | PIT_SIDE_SELL << 8 | PIT_TIF_IOC << 16 | PIT_COMMAND_WIDE << 24;
-    uint32_t manner; /* kind, side, tif, flags in one word */
+    const uint32_t may_be_set = 0xffu /* kind */ | PIT_SIDE_SELL << 8 | PIT_TIF_IOC << 16 | PIT_COMMAND_WIDE << 24;
+    uint32_t manner;
     memcpy(&manner, &command->kind, sizeof manner);
     return (manner & ~may_be_set) == 0 && command->account != 0 && quantity_good(book, command->quantity) &&
            in_band(book, command->price) && book->state == PIT_STATE_OPEN;
@@ -118,8 +125,8 @@ static __attribute__((noinline)) enum pit_reason admit_resting(const struct pit_
     return PIT_REASON_NONE;
 }
 
-/* False for most NEWs: nothing of what admit_resting asks can be the case. */
-static inline bool may_not_rest(const struct pit_book *book, const struct pit_command *command)
+/* False for most NEWs that are plain: they may rest, for nothing that admit_resting refuses can be the case. */
+static inline bool resting_needs_a_look(const struct pit_book *book, const struct pit_command *command)
 {
     return (command->sequence <= book->newest) | (book->pool.count == book->pool.orders_max) |
            (pit_book_levels_now(book) == book->definition.levels_max);
@@ -136,7 +143,7 @@ pit_admit_new(const struct pit_book *book, const struct pit_command *command, ui
     }
     if (command->client_id && pit_book_find_client_id(book, command->client_id, command->account, client_hash))
         return PIT_REASON_DUPLICATE_ID;
-    if (!plain || __builtin_expect(may_not_rest(book, command), 0))
+    if (!plain || __builtin_expect(resting_needs_a_look(book, command), 0))
         return admit_resting(book, command);
     return PIT_REASON_NONE;
 }

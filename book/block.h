@@ -1,9 +1,10 @@
 /* book/block.h - order id, client id, price and quantity, which lie side by side in a command, in a resting order and
  * in an event, as one block of 32 bytes. For the files of book/ only.
  *
- * A command is as fast as it stores little: a core has one or two stores a cycle, however wide they are. A half that
- * was stored whole a moment ago is also read whole at once. One of which a part was stored since, by a trade or a
- * replacement, is read as well, but only when that store is in the cache: it is rare that this is still to come.
+ * A command is fast when it stores little: a core retires one or two stores a cycle, however wide they are. So copies
+ * go in halves of 16 bytes. A half that was stored whole can be read back at once. If one of its words has been stored
+ * alone since (a trade writes the quantity, a replacement the price too), the read waits until that store has left for
+ * the cache. That is rare: the two are seldom so close together.
  */
 #ifndef PIT_BOOK_BLOCK_H
 #define PIT_BOOK_BLOCK_H

@@ -106,9 +106,9 @@ APART void aggress(struct pit_book *book, const struct pit_command *command, str
     }
 }
 
-/* A NEW that may not rest as it comes: it trades as far as limit, or it has to trade at once. */
-APART void enter_market(struct pit_book *book, const struct pit_command *command, int64_t limit,
-                        struct pit_event_sink *sink)
+/* A NEW that cannot rest whole as it comes: it trades with what stands within limit, or it must trade at once. */
+APART void enter_as_aggressor(struct pit_book *book, const struct pit_command *command, int64_t limit,
+                              struct pit_event_sink *sink)
 {
     struct pit_resting_order order = {
         .order_id = command->sequence,
@@ -139,13 +139,20 @@ static inline __attribute__((always_inline)) void enter(struct pit_book *book, c
     if (!plain && command->flags & PIT_COMMAND_MARKET)
         limit = command->side == PIT_SIDE_BUY ? PIT_PRICE_MAX : PIT_PRICE_MIN;
 
-    /* One question, not two. */
+    /* GTC is 0 and not crossing is 0: one branch decides that it rests whole. */
     if ((command->tif | (uint32_t)pit_book_crosses(book, command->side, limit)) == PIT_TIF_GTC)
         pit_report_block(sink, command, pit_book_rest_whole(book, command, hash), PIT_EVENT_ACCEPTED, PIT_REASON_NONE,
                          PIT_EVENT_RESTS | PIT_EVENT_LAST);
     else
-        enter_market(book, command, limit, sink);
+        enter_as_aggressor(book, command, limit, sink);
 }
+
+/* A NEW comes in by one of two ways:
+ *
+ *   plain and good (most)   apply_new ──▶ enter(plain): all fields were checked in one go
+ *   any other               apply_new ──▶ apply_new_special ──▶ enter: field by field, to tell what is wrong
+ *
+ * Admitted, either rests whole (pit_book_rest_whole, one event) or trades first (enter_as_aggressor ──▶ aggress). */
 
 APART void apply_new_special(struct pit_book *book, const struct pit_command *command, struct pit_event_sink *sink)
 {

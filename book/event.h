@@ -98,7 +98,14 @@ static inline uint32_t pit_event_lines(const struct pit_event *event)
 
 /* Where a book writes its events: a window onto the slots of an output ring, or onto an array, a power of two of them.
  * The book claims an event, fills it, and only then claims the next; so when make_room is called every event before
- * next is complete. */
+ * next is complete.
+ *
+ *   output ring   | line 0 | line 0 | line 1 | line 0 | ...      a slot is a line: the next begins 64 bytes on
+ *                     0        1   (wide)        3
+ *   array         | line 0   (line 1) | line 0   line 1 | ...    a slot is an event: 128 bytes
+ *                     0                   1   (wide)
+ *
+ * `slots` has the array's type: only the owner of an array may index it; all others ask pit_event_sink_at. */
 struct pit_event_sink {
     struct pit_event *slots;                        /* slot 0: of the array, or, if it is a ring's, line 0 of all */
     uint64_t mask;                                  /* slots - 1 */

@@ -11,7 +11,7 @@ static uint32_t buckets_in_block(const struct pit_id_table *table)
     return table->buckets_max + table->buckets_max / 2;
 }
 
-/* When the next insert with something else to do comes. */
+/* The count at which an insert must call pit_id_table_care. */
 static void set_care(struct pit_id_table *table)
 {
     if (table->old != PIT_ID_NO_TABLE)
@@ -54,30 +54,50 @@ static void start_doubling(struct pit_id_table *table)
     table->old = table->first;
     table->old_shift = table->shift;
     table->old_step = 0;
+    table->old_empty = false;
     table->first = table->old == 0 ? table->buckets_max : 0; /* all tags are zero: its last table was emptied */
     table->shift--;
 }
 
-/* Empties one bucket, or, when all are empty, clears the count of one. */
-static void go_on_doubling(struct pit_id_table *table)
+/* Moves the orders of a bucket of the old table into the new one. */
+static void move_bucket(struct pit_id_table *table, uint32_t bucket)
 {
-    const uint32_t mask = pit_id_mask(table->old_shift);
-    const uint32_t bucket = table->old + (table->old_step & mask);
     uint64_t *tags = &table->tags[bucket];
-    if (table->old_step > mask)
-        *tags = 0;
     while (*tags & PIT_ID_TAG_USED) {
         const uint32_t place = pit_id_tag_place(*tags & PIT_ID_TAG_USED), slot = table->slots[bucket].slot[place];
         *tags &= ~(UINT64_C(0xff) << 8 * place);
         pit_id_table_put(table, pit_id_hash_of(table, slot), slot, &table->orders[slot].seat[table->kind]);
     }
-    if (table->old_step++ == 2 * mask + 1)
-        table->old = PIT_ID_NO_TABLE;
 }
+
+/* Clears the count of those who passed a bucket. A search goes by it until the whole old table is empty. */
+static void clear_passed(struct pit_id_table *table, uint32_t bucket)
+{
+    table->tags[bucket] = 0;
+}
+
+/* One bucket: first the orders of all of them move, then the counts of all are cleared. */
+static void go_on_doubling(struct pit_id_table *table)
+{
+    const uint32_t bucket = table->old + table->old_step++;
+    if (!table->old_empty)
+        move_bucket(table, bucket);
+    else
+        clear_passed(table, bucket);
+    if (table->old_step != buckets_now(table->old_shift))
+        return;
+    if (table->old_empty)
+        table->old = PIT_ID_NO_TABLE;
+    table->old_empty = true;
+    table->old_step = 0;
+}
+
+_Static_assert(PIT_ID_TABLE_STEPS *PIT_ID_TABLE_FILL >= 2, "a doubling is over before the next one starts");
 
 void pit_id_table_care(struct pit_id_table *table)
 {
-    /* A doubling takes one insert for two buckets and the next one comes after three for each: it is over by then. */
+    /* Out of B buckets a doubling takes 2 B steps, B / 2 inserts. It starts with 3 B orders, the next one with 6 B: at
+     * least 3 B inserts lie between. */
     if (table->old == PIT_ID_NO_TABLE)
         start_doubling(table);
     for (uint32_t step = 0; step < PIT_ID_TABLE_STEPS && table->old != PIT_ID_NO_TABLE; step++)

@@ -14,7 +14,8 @@
  *
  * The table starts small and doubles as orders come to rest, so that a quiet book stays within a few cache lines
  * whatever its limit. Doubling is spread over the following inserts, a few buckets each: there is never a pause. While
- * it lasts an id is in the old table or in the new one.
+ * it lasts an id is in the old table or in the new one. It starts when half of all places are taken, and the largest
+ * table has at least twice as many places as the limit has orders: a table is never full.
  *
  * Nothing ever walks the table to decide anything: its order is invisible. So the hash may have a secret in it: without
  * one, a client who knows this file can choose ids that all stand in one run, and every lookup near it becomes linear.
@@ -32,7 +33,7 @@
 #include "pitline/types.h"
 
 #define PIT_ID_BUCKET_ORDERS 6u
-#define PIT_ID_TABLE_FILL 3u   /* orders a bucket, over the whole table, at which it doubles */
+#define PIT_ID_TABLE_FILL 3u   /* orders a bucket, over the whole table, at which it doubles; no table has more */
 #define PIT_ID_TABLE_STEPS 4u  /* of a doubling, an insert: a search has two tables to look at until it is over */
 #define PIT_ID_TABLE_START 64u /* buckets of a fresh table, where the limit does not ask for fewer */
 
@@ -60,7 +61,7 @@ struct pit_id_table {
     uint32_t first; /* the table's first bucket */
     uint32_t shift; /* a hash's highest bits are its bucket: 32 - log2(buckets) */
     uint32_t count;
-    uint32_t count_care; /* the count from which on an insert has more to do: to double, or to go on doubling */
+    uint32_t count_care; /* the count at which an insert must call pit_id_table_care */
     uint32_t buckets_max;
     struct pit_order *orders;
     enum pit_id_kind kind;
@@ -69,7 +70,8 @@ struct pit_id_table {
     uint64_t factor[2];
     uint32_t old; /* the first bucket of the one being emptied; PIT_ID_NO_TABLE when no doubling is under way */
     uint32_t old_shift;
-    uint32_t old_step; /* buckets it has gone over, twice: first orders move, then the counts are cleared */
+    uint32_t old_step; /* buckets of it gone over: first to move their orders, */
+    bool old_empty;    /* and, when no order is left, once more to clear their counts */
 };
 
 /* Two words into 32 bits, the highest mixed best: the upper half of a folded 128-bit product, with a salt and factors

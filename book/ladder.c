@@ -83,49 +83,91 @@ static inline uint64_t highest(uint64_t word)
     return 63u - (uint64_t)__builtin_clzll(word);
 }
 
-/* The rung in use next below (above) this one, going around; at least one must be in use. */
+/* The way through the bitmaps, in numbers of rungs. rung & 63 is a rung's bit in its word, word & 63 that word's bit in
+ * its block. */
 
-static uint64_t rung_below(const struct pit_ladder *ladder, uint64_t rung)
+#define RUNG_NONE UINT64_MAX
+
+static inline uint64_t bits_below(uint64_t bit)
 {
-    uint64_t found = ladder->in_use[rung >> 6] & ((UINT64_C(1) << (rung & 63)) - 1);
-    if (found)
-        return (rung & ~UINT64_C(63)) | highest(found);
-    uint64_t word = rung >> 6;
-    found = ladder->words[word >> 6] & ((UINT64_C(1) << (word & 63)) - 1);
-    if (!found) {
-        found = ladder->blocks & ((UINT64_C(1) << (word >> 6)) - 1);
-        word = highest(found ? found : ladder->blocks) << 6;
-        found = ladder->words[word >> 6];
-    }
-    word = (word & ~UINT64_C(63)) | highest(found);
+    return (UINT64_C(1) << (bit & 63)) - 1;
+}
+
+static inline uint64_t bits_above(uint64_t bit)
+{
+    return ~UINT64_C(1) << (bit & 63);
+}
+
+/* The highest (lowest) rung of a word, of a block, of all; at least one there must be in use. */
+
+static inline uint64_t word_highest(const struct pit_ladder *ladder, uint64_t word)
+{
     return word << 6 | highest(ladder->in_use[word]);
 }
 
-static uint64_t rung_above(const struct pit_ladder *ladder, uint64_t rung)
+static inline uint64_t word_lowest(const struct pit_ladder *ladder, uint64_t word)
 {
-    uint64_t found = ladder->in_use[rung >> 6] & ~UINT64_C(1) << (rung & 63);
-    if (found)
-        return (rung & ~UINT64_C(63)) | lowest(found);
-    uint64_t word = rung >> 6;
-    found = ladder->words[word >> 6] & ~UINT64_C(1) << (word & 63);
-    if (!found) {
-        found = ladder->blocks & ~UINT64_C(1) << (word >> 6);
-        word = lowest(found ? found : ladder->blocks) << 6;
-        found = ladder->words[word >> 6];
-    }
-    word = (word & ~UINT64_C(63)) | lowest(found);
     return word << 6 | lowest(ladder->in_use[word]);
 }
 
+static inline uint64_t block_highest(const struct pit_ladder *ladder, uint64_t block)
+{
+    return word_highest(ladder, block << 6 | highest(ladder->words[block]));
+}
+
+static inline uint64_t block_lowest(const struct pit_ladder *ladder, uint64_t block)
+{
+    return word_lowest(ladder, block << 6 | lowest(ladder->words[block]));
+}
+
+static inline uint64_t rung_highest(const struct pit_ladder *ladder)
+{
+    return block_highest(ladder, highest(ladder->blocks));
+}
+
+static inline uint64_t rung_lowest(const struct pit_ladder *ladder)
+{
+    return block_lowest(ladder, lowest(ladder->blocks));
+}
+
+/* The next rung in use below (above) this one, or RUNG_NONE: in its word, else in its block, else in another block. */
+
+static inline uint64_t rung_below(const struct pit_ladder *ladder, uint64_t rung)
+{
+    const uint64_t word = rung >> 6, block = word >> 6;
+    const uint64_t rungs = ladder->in_use[word] & bits_below(rung);
+    if (rungs)
+        return word << 6 | highest(rungs);
+    const uint64_t words = ladder->words[block] & bits_below(word);
+    if (words)
+        return word_highest(ladder, block << 6 | highest(words));
+    const uint64_t blocks = ladder->blocks & bits_below(block);
+    return blocks ? block_highest(ladder, highest(blocks)) : RUNG_NONE;
+}
+
+static inline uint64_t rung_above(const struct pit_ladder *ladder, uint64_t rung)
+{
+    const uint64_t word = rung >> 6, block = word >> 6;
+    const uint64_t rungs = ladder->in_use[word] & bits_above(rung);
+    if (rungs)
+        return word << 6 | lowest(rungs);
+    const uint64_t words = ladder->words[block] & bits_above(word);
+    if (words)
+        return word_lowest(ladder, block << 6 | lowest(words));
+    const uint64_t blocks = ladder->blocks & bits_above(block);
+    return blocks ? block_lowest(ladder, lowest(blocks)) : RUNG_NONE;
+}
+
 /* The highest rank in use in the window below `end`, the lowest from `low` on, or PIT_RANK_NONE. Both lie in the window
- * or at its ends. */
+ * or at its ends. The rungs go around: behind the first comes the last. */
 
 static int64_t near_below(const struct pit_ladder *ladder, int64_t end)
 {
     if (!ladder->blocks)
         return PIT_RANK_NONE;
-    const uint64_t above = (uint64_t)end & ladder->mask;
-    const int64_t rank = end - 1 - (int64_t)((above - 1 - rung_below(ladder, above)) & ladder->mask);
+    const uint64_t above = (uint64_t)end & ladder->mask, below = rung_below(ladder, above);
+    const uint64_t rung = below != RUNG_NONE ? below : rung_highest(ladder);
+    const int64_t rank = end - 1 - (int64_t)((above - 1 - rung) & ladder->mask);
     return rank >= ladder->low ? rank : PIT_RANK_NONE;
 }
 
@@ -133,8 +175,9 @@ static int64_t near_from(const struct pit_ladder *ladder, int64_t low)
 {
     if (!ladder->blocks)
         return PIT_RANK_NONE;
-    const uint64_t below = ((uint64_t)low - 1) & ladder->mask;
-    const int64_t rank = low + (int64_t)((rung_above(ladder, below) - below - 1) & ladder->mask);
+    const uint64_t below = ((uint64_t)low - 1) & ladder->mask, above = rung_above(ladder, below);
+    const uint64_t rung = above != RUNG_NONE ? above : rung_lowest(ladder);
+    const int64_t rank = low + (int64_t)((rung - below - 1) & ladder->mask);
     return rank < window_end(ladder) ? rank : PIT_RANK_NONE;
 }
 
@@ -175,21 +218,10 @@ static __attribute__((noinline)) int64_t below_anywhere(const struct pit_ladder 
 /* Most often both ranks are in the window, and its end does not lie between their rungs. */
 int64_t pit_ladder_below(const struct pit_ladder *ladder, int64_t rank)
 {
-    const uint64_t at = (uint64_t)rank & ladder->mask;
-    uint64_t word = at >> 6, found = ladder->in_use[word] & ((UINT64_C(1) << (at & 63)) - 1);
-    if (!found) {
-        uint64_t block = word >> 6, words = ladder->words[block] & ((UINT64_C(1) << (word & 63)) - 1);
-        if (!words) {
-            const uint64_t blocks = ladder->blocks & ((UINT64_C(1) << block) - 1);
-            if (!blocks)
-                return below_anywhere(ladder, rank);
-            block = highest(blocks);
-            words = ladder->words[block];
-        }
-        word = block << 6 | highest(words);
-        found = ladder->in_use[word];
-    }
-    const int64_t next = rank - (int64_t)(at - (word << 6 | highest(found)));
+    const uint64_t at = (uint64_t)rank & ladder->mask, rung = rung_below(ladder, at);
+    if (rung == RUNG_NONE)
+        return below_anywhere(ladder, rank);
+    const int64_t next = rank - (int64_t)(at - rung);
     if (__builtin_expect(pit_ladder_near(ladder, rank) && next >= ladder->low, 1))
         return next;
     return below_anywhere(ladder, rank);
@@ -197,24 +229,24 @@ int64_t pit_ladder_below(const struct pit_ladder *ladder, int64_t rank)
 
 /* How the window follows the market: its ends move past one level in use, or a stretch without any, at a time. */
 
+/* The level of a rank in the window, which is about to leave it, goes to those outside. */
 static void level_leaves(struct pit_ladder *ladder, int64_t rank)
 {
-    struct pit_level *rung = &ladder->rung[(uint64_t)rank & ladder->mask];
-    ladder->far[pit_price_index_take(ladder->index, rank, NULL)] = *rung;
-    *rung = (struct pit_level){0};
-    ladder->count++; /* drop uncounts it, but it stays in use */
-    pit_ladder_drop(ladder, rank);
+    const uint64_t at = (uint64_t)rank & ladder->mask;
+    ladder->far[pit_price_index_take(ladder->index, rank, NULL)] = ladder->rung[at];
+    ladder->rung[at] = (struct pit_level){0};
+    pit_ladder_unmark(ladder, at);
 }
 
-/* The window has it already. */
+/* And one from outside, which has just entered, comes to its rung. */
 static void level_enters(struct pit_ladder *ladder, int64_t rank)
 {
+    const uint64_t at = (uint64_t)rank & ladder->mask;
     const uint32_t slot = pit_price_index_find(ladder->index, rank);
-    const struct pit_level level = ladder->far[slot];
+    ladder->rung[at] = ladder->far[slot];
     ladder->far[slot] = (struct pit_level){0};
     pit_price_index_drop(ladder->index, slot);
-    ladder->count--; /* fill counts it */
-    pit_ladder_fill(ladder, (uint64_t)rank & ladder->mask, level);
+    pit_ladder_mark(ladder, at);
 }
 
 /* Lets one end go back towards the wanted window, past one level at most. False: it is there. */

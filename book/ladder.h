@@ -92,14 +92,20 @@ static inline struct pit_level *pit_ladder_find(const struct pit_ladder *ladder,
     return level && level->head ? level : NULL;
 }
 
-/* Brings the empty rung `at` into use, for a level that has orders. */
-static inline void pit_ladder_fill(struct pit_ladder *ladder, uint64_t at, struct pit_level level)
+/* A rung is in use (no more): in the bitmaps only. */
+
+static inline void pit_ladder_mark(struct pit_ladder *ladder, uint64_t at)
 {
-    ladder->count++;
     ladder->in_use[at >> 6] |= UINT64_C(1) << (at & 63);
     ladder->words[at >> 12] |= UINT64_C(1) << (at >> 6 & 63);
     ladder->blocks |= UINT64_C(1) << (at >> 12);
-    pit_words_put(&ladder->rung[at].head, level.head, level.tail);
+}
+
+static inline void pit_ladder_unmark(struct pit_ladder *ladder, uint64_t at)
+{
+    const uint64_t word = ladder->in_use[at >> 6] &= ~(UINT64_C(1) << (at & 63));
+    const uint64_t words = ladder->words[at >> 12] &= ~((uint64_t)(word == 0) << (at >> 6 & 63));
+    ladder->blocks &= ~((uint64_t)(words == 0) << (at >> 12));
 }
 
 /* Puts an order at the end of the queue at a rank, which is brought into use if it is not yet. best: the side's best
@@ -113,7 +119,9 @@ static inline uint32_t pit_ladder_enter(struct pit_ladder *ladder, int64_t rank,
     const uint64_t at = (uint64_t)rank & ladder->mask;
     if (ladder->in_use[at >> 6] >> (at & 63) & 1)
         return pit_level_append(&ladder->rung[at], orders, slot);
-    pit_ladder_fill(ladder, at, (struct pit_level){.head = slot, .tail = slot});
+    ladder->count++;
+    pit_ladder_mark(ladder, at);
+    pit_words_put(&ladder->rung[at].head, slot, slot);
     return 0;
 }
 
@@ -121,14 +129,10 @@ static inline uint32_t pit_ladder_enter(struct pit_ladder *ladder, int64_t rank,
 static inline void pit_ladder_drop(struct pit_ladder *ladder, int64_t rank)
 {
     ladder->count--;
-    if (__builtin_expect(!pit_ladder_near(ladder, rank), 0)) {
+    if (__builtin_expect(pit_ladder_near(ladder, rank), 1))
+        pit_ladder_unmark(ladder, (uint64_t)rank & ladder->mask);
+    else
         pit_ladder_far_drop(ladder, rank);
-        return;
-    }
-    const uint64_t at = (uint64_t)rank & ladder->mask;
-    const uint64_t word = ladder->in_use[at >> 6] &= ~(UINT64_C(1) << (at & 63));
-    const uint64_t words = ladder->words[at >> 12] &= ~((uint64_t)(word == 0) << (at >> 6 & 63));
-    ladder->blocks &= ~((uint64_t)(words == 0) << (at >> 12));
 }
 
 /* The next rank in use below `rank`, which need not be in use itself, or PIT_RANK_NONE. */

@@ -14,8 +14,9 @@ struct seat {
 /* A command that is coming: its second step is due when so many more have had their first. */
 #define COMING 4u
 
-/* Looking ahead costs a third of what a command does: in vain where all that it would bring is near anyway. That is so
- * for books that never had more orders than this, of markets that have no more symbols. */
+/* Looking ahead costs up to three tenths of a command's time: in vain where all that it would bring is near anyway.
+ * That is so for books in which never more orders rested at one time than this, of markets that have no more symbols.
+ */
 #define NEAR_ORDERS 32768u
 #define NEAR_SYMBOLS 16u
 

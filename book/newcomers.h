@@ -28,25 +28,25 @@
 #define PIT_ID_SEAT_NONE (PIT_ID_SEAT_NEWCOMER + PIT_NEWCOMERS)
 _Static_assert(PIT_ORDERS_MAX * 8u + PIT_ID_SEAT_BEHIND <= PIT_ID_SEAT_NEWCOMER, "no seat in a table looks like one");
 
-/* When as many as PIT_NEWCOMERS_STAYED of at most so many times PIT_NEWCOMERS_OF stayed, the next
- * PIT_NEWCOMERS_STRAIGHT orders go straight into the table. */
+/* If 64 newcomers grow old (the table takes them in) while fewer than 256 orders come to rest, the next 16,384 go
+ * straight into the table. */
 #define PIT_NEWCOMERS_STAYED 64u
-#define PIT_NEWCOMERS_OF 4u
+#define PIT_NEWCOMERS_WITHIN 256u
 #define PIT_NEWCOMERS_STRAIGHT 16384u
 
 struct pit_newcomers {
     uint32_t slot[PIT_NEWCOMERS + 1]; /* 0: nobody */
     uint32_t stayed;
     uint64_t straight_until; /* orders before this one, counted as they come to rest, go straight into the table */
-    uint64_t since;          /* the order with which the counting of those who stayed began */
+    uint64_t since;          /* the order with which the counting of those who grow old began */
 };
 
-/* One more stayed. count: of the orders that came to rest. */
+/* One more grew old. count: of the orders that came to rest. */
 static inline void pit_newcomers_count_stayed(struct pit_newcomers *newcomers, uint64_t count)
 {
     if (++newcomers->stayed < PIT_NEWCOMERS_STAYED)
         return;
-    if (count - newcomers->since < PIT_NEWCOMERS_STAYED * PIT_NEWCOMERS_OF)
+    if (count - newcomers->since < PIT_NEWCOMERS_WITHIN)
         newcomers->straight_until = count + PIT_NEWCOMERS_STRAIGHT;
     newcomers->stayed = 0;
     newcomers->since = count;

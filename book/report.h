@@ -34,8 +34,8 @@ static inline void pit_report_rest(struct pit_event *event, const struct pit_com
 {
     pit_half_block_copy(&event->sequence, &command->sequence);
     memcpy(&event->account, &command->account, sizeof(uint64_t));
-    pit_report_word(&event->request, command->request | (uint64_t)side << 40 |
-                                         ((uint64_t)kind << 32 | (uint64_t)reason << 48 | (uint64_t)flags << 56));
+    pit_report_word(&event->request, command->request | (uint64_t)kind << 32 | (uint64_t)side << 40 |
+                                         (uint64_t)reason << 48 | (uint64_t)flags << 56);
 }
 
 /* subject: an order of the command's account. */

@@ -5,19 +5,50 @@
 #include "book/block.h"
 #include "book/state.h"
 
-/* Puts an order at the end of the queue at its price. Returns its older neighbour. The second price that is known here
- * is mostly the one that is the best again soon: orders come in front of all others, alone, and leave. */
+/* A side's best rank and the second one behind it. The second is mostly the best again soon: orders come in front of
+ * all others, alone, and leave. Once the best or the second has left, nobody knows the second until a new best comes:
+ * to look for it may be in vain. */
+
+_Static_assert(PIT_RANK_UNKNOWN > PIT_PRICE_MAX, "no rank is above a second that is not known: it stays so");
+
+/* A rank that an order comes to. Above the best, it is the best, and the best is the second; between the two, it is the
+ * second. */
+static inline void note_rank(struct pit_book *book, uint8_t side, int64_t rank)
+{
+    const int64_t best = book->best[side], second = book->second[side];
+    const bool between = rank < best && rank > second;
+    book->second[side] = rank > best ? best : between ? rank : second;
+    book->best[side] = rank > best ? rank : best;
+}
+
+/* The second rank when the best or the second itself has left. */
+static inline int64_t second_after_leaving(const struct pit_ladder *ladder)
+{
+    return ladder->count > 1 ? PIT_RANK_UNKNOWN : PIT_RANK_NONE;
+}
+
+/* A rank that has gone out of use. */
+static inline void forget_rank(struct pit_book *book, uint8_t side, int64_t rank)
+{
+    const struct pit_ladder *ladder = &book->ladder[side];
+    const int64_t second = book->second[side];
+    if (rank == book->best[side]) {
+        book->best[side] = __builtin_expect(second == PIT_RANK_UNKNOWN, 0) ? pit_ladder_below(ladder, rank) : second;
+        book->second[side] = second_after_leaving(ladder);
+    } else if (rank == second) {
+        book->second[side] = second_after_leaving(ladder);
+    }
+}
+
+/* Puts an order at the end of the queue at its price. Returns its older neighbour. */
 static inline uint32_t enter_queue(struct pit_book *book, uint32_t slot, uint8_t side, int64_t price)
 {
-    const int64_t rank = pit_rank(side, price), best = book->best[side], second = book->second[side];
-    const int64_t behind = rank != best && rank > second ? rank : second;
-    book->second[side] = rank > best ? best : behind;
-    book->best[side] = rank > best ? rank : best;
+    const int64_t rank = pit_rank(side, price);
+    note_rank(book, side, rank);
     return pit_ladder_enter(&book->ladder[side], rank, book->best[side], book->pool.order, slot);
 }
 
-/* Takes an order out of its queue. If it was alone there, the price goes out of use; if that was the best, the next one
- * becomes it. */
+/* Takes an order out of its queue. If it was alone there, the price goes out of use. */
 static inline void leave_queue(struct pit_book *book, uint32_t slot)
 {
     const struct pit_order *order = &book->pool.order[slot];
@@ -31,13 +62,7 @@ static inline void leave_queue(struct pit_book *book, uint32_t slot)
     }
     *level = (struct pit_level){0};
     pit_ladder_drop(ladder, rank);
-    if (rank == book->best[side]) {
-        const int64_t second = book->second[side];
-        book->best[side] = __builtin_expect(second == PIT_RANK_UNKNOWN, 0) ? pit_ladder_below(ladder, rank) : second;
-        book->second[side] = ladder->count > 1 ? PIT_RANK_UNKNOWN : PIT_RANK_NONE;
-    } else if (rank == book->second[side]) {
-        book->second[side] = ladder->count > 1 ? PIT_RANK_UNKNOWN : PIT_RANK_NONE;
-    }
+    forget_rank(book, side, rank);
 }
 
 /* Enters an order into a table: one in many, a newcomer no more. */

@@ -35,7 +35,9 @@ static const struct argp_option options[] = {
     {0, 0, 0, 0, "What is measured (without any of these: commands a second):", 1},
     {"latency", KEY_LATENCY, NULL, 0, "How long each kind of command takes: p50, p99, p99.9, max", 1},
     {"instructions", KEY_INSTRUCTIONS, NULL, 0,
-     "What the processor counts a command, and the instructions of each kind (needs valgrind)", 1},
+     "What the processor counts a command, where the machine lets it: instructions, cycles, cache and branch misses; "
+     "and the instructions of each kind (needs valgrind)",
+     1},
     {"constant-time", KEY_CONSTANT_TIME, NULL, 0,
      "What each kind costs over 1,000 to 10,000,000 orders (--resting: at most) and 1 to 1,000,000 prices (--levels)",
      1},
@@ -45,7 +47,8 @@ static const struct argp_option options[] = {
      "all but mixed and depth); list: only tell the names",
      2},
     {"count", KEY_COUNT, "N", 0, "Commands in each run (default 1000000)", 2},
-    {"runs", KEY_RUNS, "N", 0, "Runs of each kind; the median is printed (default 5)", 2},
+    {"runs", KEY_RUNS, "N", 0,
+     "Runs of each kind, of which the median is printed, with --latency all (default 5); --instructions has one", 2},
     {"symbols", KEY_SYMBOLS, "N", 0, "Symbols, which the commands go round in turn: 1 to 10000 (default 1)", 2},
     {"resting", KEY_RESTING, "N", 0, "Resting orders over all symbols, up to 10000000 (default: the flow's own)", 2},
     {"levels", KEY_LEVELS, "N", 0, "Prices of old, sweep and depth (default 2000)", 2},
@@ -53,7 +56,8 @@ static const struct argp_option options[] = {
     {"ids", KEY_IDS, "WHOSE", 0, "Orders are named by the exchange's ids or the client's (default: both in turn)", 2},
     {"huge", KEY_HUGE, NULL, 0, "Books on transparent huge pages, where the kernel has them", 2},
     {0, 0, 0, 0, "Output:", 3},
-    {"json", KEY_JSON, NULL, 0, "One JSON object with the same figures", 3},
+    {"json", KEY_JSON, NULL, 0,
+     "One JSON object with the same figures; if some could not be measured, \"missing\" says why", 3},
     {"under-callgrind", KEY_UNDER_CALLGRIND, NULL, OPTION_HIDDEN, NULL, 3},
     {0},
 };
@@ -167,6 +171,11 @@ static int measure_flow(struct pit_bench_report *report, const struct pit_bench_
     return code;
 }
 
+bool pit_bench_ids_wanted(const struct pit_bench_options *wanted, bool client_ids)
+{
+    return !wanted->ids || client_ids == (strcmp(wanted->ids, "client") == 0);
+}
+
 /* One table: every flow, with both kinds of ids. */
 static int measure_flows(struct pit_bench_report *report, const struct pit_bench_options *wanted,
                          const struct measurement *measurement, struct pit_error *error)
@@ -174,14 +183,14 @@ static int measure_flows(struct pit_bench_report *report, const struct pit_bench
     int code = 0;
     for (uint32_t i = 0; i < PIT_BENCH_FLOWS_MAX && wanted->flows[i] && !code; i++) {
         for (int client = 0; client <= 1 && !code; client++) {
-            if (!wanted->ids || client == (strcmp(wanted->ids, "client") == 0))
+            if (pit_bench_ids_wanted(wanted, client))
                 code = measure_flow(report, wanted, wanted->flows[i], client, measurement, error);
         }
     }
     return code;
 }
 
-/* Everything that is wanted, a table after the other. */
+/* Everything that is wanted, a table after the other; last what needs a program that may not be there. */
 static int measure_all(struct pit_bench_report *report, const struct pit_bench_options *wanted, struct pit_error *error)
 {
     if (wanted->under_callgrind)
@@ -193,10 +202,10 @@ static int measure_all(struct pit_bench_report *report, const struct pit_bench_o
         code = measure_flows(report, wanted, &latency, error);
     if (!code && wanted->instructions)
         code = measure_flows(report, wanted, &counters, error);
-    if (!code && wanted->instructions)
-        code = measure_flows(report, wanted, &callgrind, error);
     if (!code && wanted->constant_time)
         code = pit_bench_constant_time(report, wanted, error);
+    if (!code && wanted->instructions)
+        code = measure_flows(report, wanted, &callgrind, error);
     return code;
 }
 
@@ -221,7 +230,7 @@ int pit_bench_book(int argc, char **argv)
         return 1;
     }
     const int code = measure_all(report, &wanted, &error);
-    pit_bench_report_finish(report, code == 0);
+    pit_bench_report_finish(report, code ? error.text : NULL);
     if (code)
         fprintf(stderr, "pitline bench book: %s\n", error.text);
     return code == 0 ? 0 : code == -EINVAL ? 2 : 1;

@@ -7,7 +7,7 @@
  *   bench_book_latency.c      how long each kind takes
  *   bench_book_counters.c     what the processor counts meanwhile
  *   bench_book_callgrind.c    instructions of each kind, exactly
- *   bench_book_constant.c     the same for more and more orders and prices
+ *   bench_book_constant.c     how long each kind takes in larger and larger books
  *   bench_book_report.c       tables for people, JSON for machines, from the same rows
  *
  * One thread.
@@ -42,6 +42,9 @@ struct pit_bench_options {
     bool json;
     bool under_callgrind; /* this process is the one that callgrind watches */
 };
+
+/* Whether flows whose orders are named by the client's (by the exchange's) ids are to be measured. */
+bool pit_bench_ids_wanted(const struct pit_bench_options *options, bool client_ids);
 
 /* What a command does, as far as its cost goes. */
 enum pit_bench_kind {
@@ -155,7 +158,8 @@ void pit_bench_report_note(struct pit_bench_report *report, const char *format, 
 /* Adds a value to the top of the JSON. */
 void pit_bench_report_value(struct pit_bench_report *report, const char *key, json_t *value);
 
-/* Writes what is to be written at the end, and frees. */
-void pit_bench_report_finish(struct pit_bench_report *report, bool complete);
+/* Writes what is to be written at the end, and frees. missing: why it is not all that was wanted, or NULL; "missing" in
+ * JSON. */
+void pit_bench_report_finish(struct pit_bench_report *report, const char *missing);
 
 #endif

@@ -189,8 +189,9 @@ int pit_bench_callgrind(struct pit_bench_report *report, const struct pit_bench_
     int code = pit_bench_stream_make(&watched, &fewer, stream->flow, stream->client_ids, error);
     if (!code)
         code = watch_and_read(&fewer, &watched, costs, error);
-    pit_bench_report_table(report, "instructions", columns,
-                           "instructions of a command, digests included, without looking ahead (callgrind)");
+    if (!code)
+        pit_bench_report_table(report, "instructions", columns,
+                               "instructions of a command, digests included, without looking ahead (callgrind)");
     for (uint32_t kind = 0; kind < PIT_BENCH_KINDS && !code; kind++) {
         const uint64_t commands = watched.counts[kind];
         if (commands && costs[kind] == 0)

@@ -29,6 +29,13 @@ static json_t *machine(void)
     return value ? value : json_null();
 }
 
+static void report_free(struct pit_bench_report *report)
+{
+    json_decref(report->root);
+    json_decref(report->notes);
+    free(report);
+}
+
 struct pit_bench_report *pit_bench_report_create(const struct pit_bench_options *options)
 {
     struct pit_bench_report *report = calloc(1, sizeof *report);
@@ -40,7 +47,7 @@ struct pit_bench_report *pit_bench_report_create(const struct pit_bench_options 
                              (json_int_t)options->count, "runs", (json_int_t)options->runs, "symbols",
                              (json_int_t)options->symbols, "seed", (json_int_t)options->seed, "huge", options->huge);
     if (!report->root || !report->notes) {
-        pit_bench_report_finish(report, false);
+        report_free(report);
         return NULL;
     }
     if (!report->json) {
@@ -115,15 +122,14 @@ void pit_bench_report_value(struct pit_bench_report *report, const char *key, js
     json_object_set_new(report->root, key, value);
 }
 
-void pit_bench_report_finish(struct pit_bench_report *report, bool complete)
+void pit_bench_report_finish(struct pit_bench_report *report, const char *missing)
 {
-    if (report->root && report->notes)
-        json_object_set(report->root, "notes", report->notes);
-    if (complete && report->json) {
+    json_object_set(report->root, "notes", report->notes);
+    if (missing)
+        json_object_set_new(report->root, "missing", json_string(missing));
+    if (report->json) {
         json_dumpf(report->root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
         printf("\n");
     }
-    json_decref(report->root);
-    json_decref(report->notes);
-    free(report);
+    report_free(report);
 }

@@ -99,12 +99,32 @@ def without_valgrind_it_says_so():
     result = subprocess.run([pitline.BINARY, "bench", "book", "--instructions", "--flow", "old", "--count", "100",
                              "--resting", "100"], capture_output=True, text=True, env={"PATH": "/nowhere"})
     assert result.returncode == 1 and "valgrind, which is not installed" in result.stderr, result
+    assert "branch misses" in result.stdout and "callgrind" not in result.stdout, result
+
+
+def what_needs_no_valgrind_is_in_the_json_without_it():
+    result = subprocess.run([pitline.BINARY, "bench", "book", "--instructions", "--constant-time", "--flow", "old",
+                             "--ids", "client", "--count", "1000", "--resting", "1000", "--levels", "1", "--runs", "1",
+                             "--json"], capture_output=True, text=True, env={"PATH": "/nowhere"})
+    assert result.returncode == 1 and "valgrind, which is not installed" in result.stderr, result
+    got = json.loads(result.stdout)
+    assert [row["flow"] for row in got["counters"]] == ["old"], got
+    assert len(got["by_resting"]) == 1 and len(got["by_levels"]) == 1, got
+    assert "instructions" not in got and "valgrind, which is not installed" in got["missing"], got
 
 
 def tables_over_orders_and_prices_have_every_step():
-    got = figures("--constant-time", "--resting", 10000, "--levels", 100, "--count", 6000)
-    assert [(row["resting"], row["levels"]) for row in got["by_resting"]] == [(1000, 100), (10000, 100)]
-    assert [(row["resting"], row["levels"]) for row in got["by_levels"]] == [(10000, 1), (10000, 10), (10000, 100)]
+    def steps(rows):
+        return [(row["ids"], row["resting"], row["levels"]) for row in rows]
+    got = figures("--constant-time", "--resting", 10000, "--levels", 100, "--count", 6000, "--runs", 2)
+    assert "missing" not in got, got["missing"]
+    both = ("exchange", "client")
+    assert steps(got["by_resting"]) == [(ids, orders, 100) for ids in both for orders in (1000, 10000)], got
+    assert steps(got["by_levels"]) == [(ids, 10000, levels) for ids in both for levels in (1, 10, 100)], got
+    for ids in both:
+        alone = figures("--constant-time", "--resting", 1000, "--levels", 10, "--count", 3000, "--runs", 1, "--ids", ids)
+        assert steps(alone["by_resting"]) == [(ids, 1000, 10)], alone
+        assert steps(alone["by_levels"]) == [(ids, 1000, 1), (ids, 1000, 10)], alone
     for row in got["by_resting"] + got["by_levels"]:
         for kind in ("new", "cancel", "replace", "aggressor"):
             assert row["plain_%s_ns" % kind] > 0 and row["ahead_%s_ns" % kind] > 0, row
@@ -115,7 +135,7 @@ def what_does_not_fit_into_memory_is_left_out():
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (250 << 20, 250 << 20))
     result = subprocess.run([pitline.BINARY, "bench", "book", "--constant-time", "--resting", "1000000", "--levels",
-                             "1", "--count", "2000", "--json"], capture_output=True, text=True, preexec_fn=limit)
+                             "1", "--count", "2000", "--runs", "1", "--ids", "client", "--json"], capture_output=True, text=True, preexec_fn=limit)
     assert result.returncode == 0, result
     got = json.loads(result.stdout)
     assert [row["resting"] for row in got["by_resting"]][:2] == [1000, 10000], got
@@ -129,8 +149,10 @@ def tables_for_people_say_the_same():
     assert lines[0].startswith("machine: "), output
     assert [line.split()[:2] for line in lines[-2:]] == [["old", "client"], ["swing-40", "client"]], output
     assert lines[-3].split()[:4] == ["flow", "ids", "resting", "levels"], output
-    output = bench("--constant-time", "--resting", 1000, "--levels", 1, "--count", 3000)
+    output = bench("--constant-time", "--resting", 1000, "--levels", 1, "--count", 3000, "--runs", 1)
     assert output.count("refused") == 2, output
+    assert [line.split()[:3] for line in output.split("\n") if line.startswith(("exchange", "client"))] == [
+        ["exchange", "1000", "1"], ["client", "1000", "1"]] * 2, output
 
 
 def nonsense_is_refused():
@@ -151,6 +173,7 @@ def nonsense_is_refused():
 if __name__ == "__main__":
     tests = [every_flow_is_measured_and_nothing_is_refused, the_seed_decides_everything_but_time,
              symbols_share_the_orders, latencies_are_of_every_command, without_valgrind_it_says_so,
+             what_needs_no_valgrind_is_in_the_json_without_it,
              tables_over_orders_and_prices_have_every_step, tables_for_people_say_the_same, nonsense_is_refused]
     if not SANITIZED:  # a sanitizer needs all address space
         tests.append(what_does_not_fit_into_memory_is_left_out)
