@@ -323,6 +323,7 @@ static void prepared_messages_do_what_they_say_when_they_are_due(void **state)
     assert_int_equal(engine_query_best_ask(), 101);
 }
 
+#ifdef PIT_BENCH_BATCHES
 /* Prepared or not, a batch is its messages one after the other. */
 static void batch_is_its_messages_in_a_row(void **state)
 {
@@ -347,6 +348,7 @@ static void batch_is_its_messages_in_a_row(void **state)
     engine_on_batch(messages, 0);
     expect_reports(bench, NULL, 0);
 }
+#endif
 
 struct taker_out {
     struct bench *bench;
@@ -410,7 +412,9 @@ int main(void)
         adapter_test(modified_order_always_loses_its_place),
         adapter_test(order_out_of_the_range_of_prices_leaves_the_book_alone),
         adapter_test(prepared_messages_do_what_they_say_when_they_are_due),
+#ifdef PIT_BENCH_BATCHES
         adapter_test(batch_is_its_messages_in_a_row),
+#endif
         adapter_test(more_reports_than_there_is_room_for_all_arrive_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

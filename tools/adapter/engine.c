@@ -189,6 +189,7 @@ PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
     carry_out(prepared() ? next_prepared() : make_replace(&engine.command, modify));
 }
 
+#ifdef PIT_BENCH_BATCHES
 /* As the matcher does with what stands in its ring. */
 PIT_EXPORT void engine_on_batch(const struct pit_bench_message *messages, uint32_t count)
 {
@@ -198,6 +199,7 @@ PIT_EXPORT void engine_on_batch(const struct pit_bench_message *messages, uint32
     for (; done < count; done++)
         carry_out(make(&engine.command, messages[done].kind, &messages[done].order));
 }
+#endif
 
 PIT_EXPORT void engine_flush(void)
 {

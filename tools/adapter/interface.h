@@ -106,8 +106,8 @@ void engine_on_new_order(const struct pit_bench_new *order);
 void engine_on_cancel(const struct pit_bench_cancel *cancel);
 void engine_on_modify(const struct pit_bench_modify *modify);
 
-/* The same for some messages in a row, each carried out before the next one is looked at: a benchmark that knows this
- * function calls it in place of the three above. */
+/* The same for some messages in a row, each carried out, and its reports handed over, before the next one is looked at:
+ * a benchmark that knows this function calls it in place of the three above. Only where the outlet is our own ring. */
 void engine_on_batch(const struct pit_bench_message *messages, uint32_t count);
 
 /* Returns when everything is matched and every report is in the outlet. */

@@ -58,6 +58,7 @@ PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
     memset(&event->command, 0, PIT_EVENT_LINE_BYTES);
 }
 
+#ifdef PIT_BENCH_BATCHES
 PIT_EXPORT void engine_on_batch(const struct pit_bench_message *messages, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -70,6 +71,7 @@ PIT_EXPORT void engine_on_batch(const struct pit_bench_message *messages, uint32
             engine_on_modify(&message->modify);
     }
 }
+#endif
 
 PIT_EXPORT void engine_flush(void)
 {
