@@ -31,20 +31,19 @@ static void tell(const struct pit_pipeline *pipeline, const struct pit_install_o
 }
 
 /* A node that has come to another result than the others does not begin again by itself: the next result might be
- * another one, too, and it would vote and lead. */
-static int refuse_or_forgive(struct pit_pipeline *pipeline, struct pit_error *error)
+ * another one, too, and it would vote and lead. *differs: it does, and is to get everything from the others. */
+static int check_agreement(struct pit_pipeline *pipeline, bool *differs, struct pit_error *error)
 {
     const char *directory = pipeline->config.directory;
     char where[PIT_REJOIN_TEXT_BYTES];
     const int code = pit_rejoin_differed(pipeline->disk, directory, where, error);
-    if (code <= 0)
-        return code;
-    if (!pipeline->config.cluster.rejoin)
-        return pit_error_set(error, -ENOTRECOVERABLE,
-                             "node %u does not start: %s/differs says that %s. Find out why (pitline journal diff), "
-                             "then start it with --rejoin: that puts its log aside",
-                             pipeline->config.cluster.node, directory, where[0] ? where : "it differs from the others");
-    return pit_rejoin_forgive(pipeline->disk, directory, error);
+    *differs = code > 0;
+    if (code <= 0 || pipeline->config.cluster.rejoin)
+        return code < 0 ? code : 0;
+    return pit_error_set(error, -ENOTRECOVERABLE,
+                         "node %u does not start: %s/differs says that %s. Find out why (pitline journal diff), then "
+                         "start it with --rejoin: that puts its log aside",
+                         pipeline->config.cluster.node, directory, where[0] ? where : "it differs from the others");
 }
 
 /* An earlier start was stopped while it put a damaged log aside: what is left of that is no log to go by. */
@@ -70,7 +69,8 @@ int pit_pipeline_install(struct pit_pipeline *pipeline, struct pit_error *error)
 {
     const struct pit_pipeline_config *config = &pipeline->config;
     struct pit_install_outcome outcome;
-    int code = refuse_or_forgive(pipeline, error);
+    bool differs;
+    int code = check_agreement(pipeline, &differs, error);
     if (code == 0)
         code = go_on_setting_aside(pipeline, error);
     if (code)
@@ -78,7 +78,9 @@ int pit_pipeline_install(struct pit_pipeline *pipeline, struct pit_error *error)
     code = pit_install_finish(pipeline->disk, config->directory, config->segment_bytes, &outcome, error);
     if (code == 0)
         tell(pipeline, &outcome, error);
-    return code;
+    if (code == 0 && differs) /* only now: what is being installed would go aside by halves */
+        code = pit_rejoin_forgive(pipeline->disk, config->directory, error);
+    return code == 0 && differs ? go_on_setting_aside(pipeline, error) : code;
 }
 
 int pit_pipeline_rejoined(struct pit_pipeline *pipeline, struct pit_error *error)

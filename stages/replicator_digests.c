@@ -38,16 +38,18 @@ static uint32_t agree_with(struct pit_replicator *replicator, const struct pit_n
     return count;
 }
 
-/* It is noted in the directory before anybody can know: another start would vote and lead as if nothing were. That
- * blocks, and nothing else is to be done here any more. */
-static void differ(struct pit_replicator *replicator, uint64_t sequence, uint32_t node, const char *who)
+#define WHERE                                                                                                          \
+    "this node has come to another result than %s (node %u) somewhere in the %llu commands up to sequence %llu"
+
+/* The others agree on another result: it is this node that is wrong. That is noted in the directory before anybody can
+ * know: another start would vote and lead as if nothing were. It blocks, and nothing else is to be done here any more.
+ */
+static void wrong(struct pit_replicator *replicator, uint64_t sequence, uint32_t node)
 {
     struct pit_error unwritten;
     char where[PIT_REJOIN_TEXT_BYTES];
-    snprintf(
-        where, sizeof where,
-        "this node has come to another result than %s (node %u) somewhere in the %llu commands up to sequence %llu",
-        who, node, (unsigned long long)PIT_JOURNAL_DIGEST_EVERY, (unsigned long long)sequence);
+    snprintf(where, sizeof where, WHERE, "most of the others", node, (unsigned long long)PIT_JOURNAL_DIGEST_EVERY,
+             (unsigned long long)sequence);
     pit_word_store_release(&replicator->config.board->leads, 0);
     if (pit_rejoin_differs(replicator->config.disk, replicator->config.directory, where, &unwritten) == 0)
         pit_replicator_fail(replicator, -ENOTRECOVERABLE,
@@ -71,7 +73,7 @@ static void compare(struct pit_replicator *replicator, uint64_t sequence)
     for (uint32_t node = 1; node <= replicator->nodes; node++) {
         const struct pit_node_digest *theirs = told(replicator, node, sequence);
         if (theirs && !same(theirs, own) && agree_with(replicator, theirs) >= majority) {
-            differ(replicator, sequence, node, "most of the others");
+            wrong(replicator, sequence, node);
             return;
         }
     }
@@ -91,16 +93,22 @@ static void compare(struct pit_replicator *replicator, uint64_t sequence)
 }
 
 /* A follower that differs from its leader, and nobody has told who of the two is wrong: it is the follower that goes.
- * (The digests that are kept may have made room for later ones by then.) */
+ * It may come back, for it may be the one that is right: with a third node the two who agree go on. (The digests that
+ * are kept may have made room for later ones by then.) */
 static void doubt(struct pit_replicator *replicator)
 {
     const uint64_t sequence = replicator->doubt.sequence;
-    if (sequence == 0 || replicator->clock.monotonic_ns(replicator->clock.context) - replicator->doubt_ns < DOUBT_NS)
+    if (sequence == 0 || replicator->stopped ||
+        replicator->clock.monotonic_ns(replicator->clock.context) - replicator->doubt_ns < DOUBT_NS)
         return;
     uint32_t leader = replicator->doubt_leader;
     bool alone = 1 + agree_with(replicator, &replicator->doubt) < replicator->nodes / 2 + 1;
     if (alone && leader == (uint32_t)replicator->config.board->leader)
-        differ(replicator, sequence, leader, "its leader");
+        pit_replicator_fail(
+            replicator, -EPROTO,
+            WHERE ", and nobody has told which of the two is wrong: it stops. See that the other nodes run, "
+                  "and start it again: those who agree go on",
+            "its leader", leader, (unsigned long long)PIT_JOURNAL_DIGEST_EVERY, (unsigned long long)sequence);
     replicator->doubt.sequence = 0;
 }
 

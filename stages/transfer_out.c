@@ -165,6 +165,11 @@ static uint32_t serve(struct pit_transfer *transfer)
 {
     struct pit_transfer_out *out = &transfer->out;
     if (too_slow(transfer)) {
+        pit_transfer_warn(
+            transfer,
+            "cluster: warning: node %u takes less than %u bytes a millisecond of the snapshot of sequence "
+            "%lu: it is given up for now, and offered the newest one again. See to its disk, and the network",
+            out->to, PIT_TRANSFER_BYTES_MS_MIN, out->offer.sequence);
         hold(transfer, 0);
         leave(transfer, PIT_TRANSFER_RETRY_MS);
         return 1;

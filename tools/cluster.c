@@ -111,10 +111,10 @@ static int status(struct tool *tool)
 /* The node that leads; where one alone was asked, that may be another one that it follows. 0: none is known. */
 static uint32_t known_leader(const struct tool *tool)
 {
-    const struct pit_cluster_answer *answer = &tool->view.of[tool->arguments.node];
-    if (tool->view.leader || tool->arguments.node == 0 || !answer->reached)
+    const uint32_t asked = tool->arguments.node, followed = tool->view.of[asked].status.leader;
+    if (tool->view.leader || asked == 0 || !tool->view.of[asked].reached)
         return tool->view.leader;
-    return answer->status.leader != tool->arguments.node ? answer->status.leader : 0;
+    return followed != asked && followed <= tool->cluster->nodes ? followed : 0;
 }
 
 static int leader(struct tool *tool)

@@ -600,6 +600,39 @@ static void a_damaged_log_goes_aside_behind_its_mark(void **state)
     memory_disk_free(&base);
 }
 
+/* Wherever it is interrupted: a node that was noted to differ is known to, or is known to rejoin. */
+static void a_node_that_differs_is_not_forgotten(void **state)
+{
+    (void)state;
+    static struct memory_disk memories[3];
+    struct pit_error error = {0};
+    char text[PIT_REJOIN_TEXT_BYTES];
+    uint64_t calls = 0;
+    for (uint64_t at = 1; calls + 1 >= at; at++) {
+        struct stopping stopping;
+        memory_disk_init(&memories[0], fixture_seed());
+        memories[0].cache = true;
+        assert_int_equal(memories[0].disk.make_directory(&memories[0], HERE), 0);
+        stopping_init(&stopping, &memories[0].disk, at);
+        const int noted = pit_rejoin_differs(&stopping.layer.disk, HERE, "it is wrong", &error);
+        memory_disk_crash(&memories[1], &memories[0]);
+        memories[1].cache = true;
+        const int differs = pit_rejoin_differed(&memories[1].disk, HERE, text, &error);
+        assert_true(noted < 0 || (differs == 1 && strcmp(text, "it is wrong") == 0));
+        assert_int_equal(pit_rejoin_differs(&memories[1].disk, HERE, "it is wrong", &error), 0);
+        stopping_init(&stopping, &memories[1].disk, at);
+        const int forgiven = pit_rejoin_forgive(&stopping.layer.disk, HERE, &error);
+        memory_disk_crash(&memories[2], &memories[1]);
+        const bool marked = pit_rejoin_marked(&memories[2].disk, HERE, &error) == 1;
+        assert_true(marked || (forgiven < 0 && pit_rejoin_differed(&memories[2].disk, HERE, text, &error) == 1));
+        assert_int_equal(pit_rejoin_forgive(&memories[2].disk, HERE, &error), 0);
+        assert_int_equal(pit_rejoin_differed(&memories[2].disk, HERE, text, &error), 0);
+        calls = stopping.calls;
+        for (uint32_t i = 0; i < 3; i++)
+            memory_disk_free(&memories[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -617,6 +650,7 @@ int main(void)
         cmocka_unit_test(what_is_used_is_what_was_looked_at),
         cmocka_unit_test(a_stream_that_is_none_changes_nothing),
         cmocka_unit_test(a_damaged_log_goes_aside_behind_its_mark),
+        cmocka_unit_test(a_node_that_differs_is_not_forgotten),
     };
     return cmocka_run_group_tests_name("install", tests, begin, end);
 }
