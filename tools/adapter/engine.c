@@ -168,9 +168,14 @@ static inline bool kept_its_place(const struct pit_event *answer)
 
 static inline void carry_out(const struct pit_command *command)
 {
-    const struct pit_event *answer = pit_event_sink_at(engine.sink, engine.sink->next);
     pit_book_apply(engine.book, command, engine.sink);
-    if (command->kind == PIT_COMMAND_REPLACE && __builtin_expect(kept_its_place(answer), 0))
+}
+
+static inline void carry_out_replace(const struct pit_command *command)
+{
+    const struct pit_event *answer = pit_event_sink_at(engine.sink, engine.sink->next);
+    carry_out(command);
+    if (__builtin_expect(kept_its_place(answer), 0))
         requeue(command);
 }
 
@@ -186,18 +191,26 @@ PIT_EXPORT void engine_on_cancel(const struct pit_bench_cancel *cancel)
 
 PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
 {
-    carry_out(prepared() ? next_prepared() : make_replace(&engine.command, modify));
+    carry_out_replace(prepared() ? next_prepared() : make_replace(&engine.command, modify));
 }
 
 #ifdef PIT_BENCH_BATCHES
+static inline void carry_out_any(const struct pit_command *command)
+{
+    if (command->kind == PIT_COMMAND_REPLACE)
+        carry_out_replace(command);
+    else
+        carry_out(command);
+}
+
 /* As the matcher does with what stands in its ring. */
 PIT_EXPORT void engine_on_batch(const struct pit_bench_message *messages, uint32_t count)
 {
     uint32_t done = 0;
     for (; done < count && prepared(); done++)
-        carry_out(next_prepared());
+        carry_out_any(next_prepared());
     for (; done < count; done++)
-        carry_out(make(&engine.command, messages[done].kind, &messages[done].order));
+        carry_out_any(make(&engine.command, messages[done].kind, &messages[done].order));
 }
 #endif
 
