@@ -109,20 +109,17 @@ static inline void pit_ladder_unmark(struct pit_ladder *ladder, uint64_t at)
 }
 
 /* Puts an order at the end of the queue at a rank, which is brought into use if it is not yet. best: the side's best
- * rank, with that order. Returns its older neighbour, as pit_level_append. That a rung is empty is asked of the
- * bitmaps, which are near: what is only written need not be. */
+ * rank, with that order. Returns its older neighbour, as pit_level_append. Whether somebody stands there is anybody's
+ * guess, and no branch asks. */
 static inline uint32_t pit_ladder_enter(struct pit_ladder *ladder, int64_t rank, int64_t best, struct pit_order *orders,
                                         uint32_t slot)
 {
     if (__builtin_expect(!pit_ladder_near(ladder, rank), 0))
         return pit_ladder_far_enter(ladder, rank, best, orders, slot);
     const uint64_t at = (uint64_t)rank & ladder->mask;
-    if (ladder->in_use[at >> 6] >> (at & 63) & 1)
-        return pit_level_append(&ladder->rung[at], orders, slot);
-    ladder->count++;
+    ladder->count += ladder->rung[at].head == 0;
     pit_ladder_mark(ladder, at);
-    pit_words_put(&ladder->rung[at].head, slot, slot);
-    return 0;
+    return pit_level_append(&ladder->rung[at], orders, slot);
 }
 
 /* Takes a rank out of use whose last order is gone. */

@@ -76,13 +76,13 @@ static inline void pit_order_release(struct pit_order_pool *pool, uint32_t slot)
     pool->count--;
 }
 
-/* Puts an order at the end of a level's queue, where somebody stands. Returns its older neighbour: the caller writes
- * its next (0) and prev. */
+/* Puts an order at the end of a level's queue. Returns its older neighbour (0: it is alone): the caller writes its next
+ * (0) and prev. Slot 0, which is no order's, takes what is written for a neighbour who is not there. */
 static inline uint32_t pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
-    const uint32_t tail = level->tail;
+    const uint32_t head = level->head, tail = level->tail;
     orders[tail].next = slot;
-    level->tail = slot;
+    pit_words_put(&level->head, head ? head : slot, slot);
     return tail;
 }
 
