@@ -318,7 +318,7 @@ uint32_t pit_ladder_far_enter(struct pit_ladder *ladder, int64_t rank, int64_t b
 {
     window_follow(ladder, best);
     if (pit_ladder_near(ladder, rank))
-        return pit_ladder_enter(ladder, rank, best, orders, slot);
+        return pit_ladder_enter(ladder, rank, best, orders, slot, false);
     bool added;
     struct pit_level *level = &ladder->far[pit_price_index_take(ladder->index, rank, &added)];
     if (!added)

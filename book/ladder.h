@@ -109,14 +109,21 @@ static inline void pit_ladder_unmark(struct pit_ladder *ladder, uint64_t at)
 }
 
 /* Puts an order at the end of the queue at a rank, which is brought into use if it is not yet. best: the side's best
- * rank, with that order. Returns its older neighbour, as pit_level_append. Whether somebody stands there is anybody's
- * guess, and no branch asks. */
+ * rank, with that order. alone: it is known that nobody stands there, as before all others, where most orders come:
+ * what is only written is not waited for. Elsewhere it is anybody's guess, and no branch asks. Returns the order's
+ * older neighbour, as pit_level_append. */
 static inline uint32_t pit_ladder_enter(struct pit_ladder *ladder, int64_t rank, int64_t best, struct pit_order *orders,
-                                        uint32_t slot)
+                                        uint32_t slot, bool alone)
 {
     if (__builtin_expect(!pit_ladder_near(ladder, rank), 0))
         return pit_ladder_far_enter(ladder, rank, best, orders, slot);
     const uint64_t at = (uint64_t)rank & ladder->mask;
+    if (alone) {
+        ladder->count++;
+        pit_ladder_mark(ladder, at);
+        pit_words_put(&ladder->rung[at].head, slot, slot);
+        return 0;
+    }
     ladder->count += ladder->rung[at].head == 0;
     pit_ladder_mark(ladder, at);
     return pit_level_append(&ladder->rung[at], orders, slot);

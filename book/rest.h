@@ -44,8 +44,9 @@ static inline void forget_rank(struct pit_book *book, uint8_t side, int64_t rank
 static inline uint32_t enter_queue(struct pit_book *book, uint32_t slot, uint8_t side, int64_t price)
 {
     const int64_t rank = pit_rank(side, price);
+    const bool alone = rank > book->best[side]; /* before all others nobody can stand */
     note_rank(book, side, rank);
-    return pit_ladder_enter(&book->ladder[side], rank, book->best[side], book->pool.order, slot);
+    return pit_ladder_enter(&book->ladder[side], rank, book->best[side], book->pool.order, slot, alone);
 }
 
 /* Takes an order out of its queue. If it was alone there, the price goes out of use. */

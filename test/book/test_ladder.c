@@ -137,12 +137,11 @@ static void rig_take(struct rig *rig, int64_t rank)
     const uint32_t low_before = set_place(&rig->set, rig->ladder.low);
     const uint32_t end_before = set_place(&rig->set, window_end(rig));
     struct entry *entry = set_find(&rig->set, rank);
-    int64_t best = set_best(&rig->set);
-    if (rank > best)
-        best = rank;
+    const bool alone = rank > set_best(&rig->set);
+    const int64_t best = alone ? rank : set_best(&rig->set);
     pit_ladder_prefetch(&rig->ladder, rank);
     const uint32_t slot = 1 + rig->orders++ % ORDERS;
-    const uint32_t older = pit_ladder_enter(&rig->ladder, rank, best, rig->order, slot);
+    const uint32_t older = pit_ladder_enter(&rig->ladder, rank, best, rig->order, slot, alone);
     assert_int_equal(older, entry ? entry->level.tail : 0);
     if (older)
         assert_int_equal(rig->order[older].next, slot);
