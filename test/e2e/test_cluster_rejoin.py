@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pitline
 from cluster import PATIENCE_SECONDS, Cluster
@@ -18,9 +19,11 @@ STOPPED = re.compile(r"^stopped: last sequence (\d+), (events-digest .*)$", re.M
 
 
 def load(node, count, base):
-    result = subprocess.run([pitline.BINARY, "load", "--address", node.clients, "--flow", "exchange", "--count", str(count),
-                             "--id-base", str(base), "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            timeout=PATIENCE_SECONDS)
+    """To the node that leads; should another one be elected meanwhile (a slow build, a busy disk), to that one."""
+    addresses = [node.clients] + [other.clients for other in node.cluster.nodes.values() if other is not node and other.running()]
+    result = subprocess.run([pitline.BINARY, "load", "--resume", "--address", ",".join(addresses), "--flow", "exchange",
+                             "--count", str(count), "--id-base", str(base), "--quiet"], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_SECONDS)
     assert result.returncode == 0, result.stdout
 
 
@@ -63,8 +66,10 @@ def a_node_whose_missing_log_is_gone_begins_anew():
 
         def gone():
             """What is removed is what the last but one snapshot does not need; how many of those there were under load
-            depends on the machine, so more orders come until that is after the first segment."""
+            depends on the machine, so more orders come until that is after the first segment. Between them there is a rest:
+            what writes snapshots gives way to all others."""
             load(leader, 25000, next(base))
+            time.sleep(0.5)
             return not any(os.path.exists(os.path.join(node.data, "%020d.journal" % 1)) for node in others)
 
         cluster.wait(gone, "removing old segments")
