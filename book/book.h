@@ -8,8 +8,8 @@
  *           orders_max and levels_max; when either is reached an order that might rest is refused with that reason,
  *           even if it would trade wholly. Nothing in it can fill before. It is touched only as the book fills.
  * Progress: a cancel, reduce or resting order costs a constant number of steps whatever the depth; an aggressor one
- *           more constant per order it trades with (a FOK one per order it could trade with, before it does). To find
- * an id is constant on average; the longest run of full buckets at worst (book/id_table.h).
+ *           more constant per order it trades with (a FOK one per order it could trade with, before it does).
+ *           To find an id is constant on average; the longest run of full buckets at worst (book/id_table.h).
  */
 #ifndef PIT_BOOK_BOOK_H
 #define PIT_BOOK_BOOK_H

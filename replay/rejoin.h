@@ -3,7 +3,7 @@
  *
  *   DIR/differs      this node has come to another result than the others: a text that says where
  *   DIR/rejoin       what is in the directory is not all there; until there is a log which says that the node rejoins
- *   DIR/damaged-N/   the segments and snapshots of a log that cannot be read; nothing of it is deleted
+ *   DIR/damaged-N/   the segments and snapshots of a log that was put aside; nothing of it is deleted
  *
  * The mark is durable before anything is moved: whatever is interrupted, a log of which something is missing is never
  * taken for a whole one. Each call blocks, one thread at a time; the caller has the directory's lock.

@@ -329,7 +329,8 @@ static const struct part parts[] = {
      0,
      {.options = leader_options,
       .parser = parse,
-      .doc = "Prints the address of the node that takes commands now, for clients.\v"
+      .doc = "Prints the address of the node that takes commands now, for clients; with --node of that node if it "
+             "leads, else of the one that it follows.\v"
              "Exit status: 0 = there is one, 3 = there is none, 2 = the arguments or the configuration are wrong."}},
     {"transfer",
      "let another node lead",

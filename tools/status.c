@@ -138,8 +138,8 @@ bool pit_status_links(struct pit_status *status, char line[PIT_STATUS_LINKS_BYTE
     snprintf(
         line, PIT_STATUS_LINKS_BYTES,
         "cluster: warning: on the nodes' address, since the last such line: %llu connections ended without a proof of "
-        "the key, "
-        "%llu sent bytes that are none of a node's, %llu tries to take one failed (file handles?); %llu connections "
+        "the key, %llu sent bytes that are none of a node's, %llu tries to take one failed (file handles?); %llu "
+        "connections "
         "to other nodes met somebody without the key",
         (unsigned long long)(now.strangers - told->strangers), (unsigned long long)(now.bad_frames - told->bad_frames),
         (unsigned long long)(now.accepts_failed - told->accepts_failed),

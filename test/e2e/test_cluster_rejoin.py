@@ -31,6 +31,14 @@ def follower_of(cluster, leader):
     return next(node for node in cluster.nodes.values() if node is not leader)
 
 
+def follower_of_a_new_cluster(cluster, orders):
+    """Starts all; returns one that follows, when so many orders are done."""
+    cluster.start("--begin")
+    leader = cluster.wait_leader()
+    load(leader, orders, 0)
+    return follower_of(cluster, leader)
+
+
 def takes_part(cluster, back):
     """With the leader dead the others can only go on with the node that is back."""
     cluster.wait(cluster.level, "catching up")
@@ -82,10 +90,7 @@ def a_node_whose_missing_log_is_gone_begins_anew():
 
 def a_node_with_a_new_disk_rejoins():
     with Cluster() as cluster:
-        cluster.start("--begin")
-        leader = cluster.wait_leader()
-        lost = follower_of(cluster, leader)
-        load(leader, 5000, 0)
+        lost = follower_of_a_new_cluster(cluster, 5000)
         lost.kill()
         shutil.rmtree(lost.data)
         lost.start()
@@ -98,10 +103,7 @@ def a_node_with_a_new_disk_rejoins():
 
 def a_node_with_a_damaged_log_repairs_itself():
     with Cluster() as cluster:
-        cluster.start("--begin")
-        leader = cluster.wait_leader()
-        hurt = follower_of(cluster, leader)
-        load(leader, 20000, 0)
+        hurt = follower_of_a_new_cluster(cluster, 20000)
         cluster.wait(cluster.level, "following")
         hurt.kill()
         with open(os.path.join(hurt.data, "%020d.journal" % 1), "r+b") as segment:
@@ -119,10 +121,7 @@ def a_node_with_a_damaged_log_repairs_itself():
 def a_node_that_differed_starts_only_to_rejoin():
     """That it differed is what stages/replicator writes down when digests say so (test_replicator)."""
     with Cluster() as cluster:
-        cluster.start("--begin")
-        leader = cluster.wait_leader()
-        wrong = follower_of(cluster, leader)
-        load(leader, 5000, 0)
+        wrong = follower_of_a_new_cluster(cluster, 5000)
         cluster.wait(cluster.level, "following")
         wrong.kill()
         with open(os.path.join(wrong.data, "differs"), "w") as mark:
