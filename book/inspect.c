@@ -29,6 +29,27 @@ bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *pri
     return true;
 }
 
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    return a + b < a ? UINT64_MAX : a + b;
+}
+
+/* From both ends at once: a step waits for an order that may be far from the cache, and two such waits are as long as
+ * one. */
+static uint64_t level_quantity(const struct pit_level *level, const struct pit_order *order)
+{
+    uint32_t older = level->head, younger = level->tail;
+    uint64_t quantity = 0;
+    while (older != younger) {
+        quantity = sum(quantity, sum(order[older].is.quantity, order[younger].is.quantity));
+        if (order[older].next == younger)
+            return quantity;
+        older = order[older].next;
+        younger = order[younger].prev;
+    }
+    return sum(quantity, order[older].is.quantity);
+}
+
 uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t price)
 {
     if (price < PIT_PRICE_MIN || price > PIT_PRICE_MAX)
@@ -36,11 +57,7 @@ uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t
     const struct pit_level *level = pit_ladder_find(&book->ladder[side], pit_rank((uint8_t)side, price));
     if (!level)
         return 0;
-    uint64_t quantity = 0;
-    for (uint32_t slot = level->head; slot; slot = book->pool.order[slot].next)
-        if (__builtin_add_overflow(quantity, book->pool.order[slot].is.quantity, &quantity))
-            return UINT64_MAX;
-    return quantity;
+    return level_quantity(level, book->pool.order);
 }
 
 void pit_book_walk(const struct pit_book *book, enum pit_side side,

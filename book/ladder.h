@@ -118,7 +118,7 @@ static inline uint32_t pit_ladder_enter(struct pit_ladder *ladder, int64_t rank,
     if (__builtin_expect(!pit_ladder_near(ladder, rank), 0))
         return pit_ladder_far_enter(ladder, rank, best, orders, slot);
     const uint64_t at = (uint64_t)rank & ladder->mask;
-    if (alone) {
+    if (__builtin_expect(alone, 1)) {
         ladder->count++;
         pit_ladder_mark(ladder, at);
         pit_words_put(&ladder->rung[at].head, slot, slot);

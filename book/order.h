@@ -62,7 +62,7 @@ static inline uint32_t pit_order_claim(struct pit_order_pool *pool)
     PIT_HOT_CHECK(pool->count < pool->orders_max);
     pool->count++;
     const uint32_t slot = pool->free;
-    if (slot) {
+    if (__builtin_expect(slot != 0, 1)) {
         pool->free = pool->order[slot].next;
         return slot;
     }

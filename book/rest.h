@@ -113,7 +113,8 @@ static inline __attribute__((always_inline)) void settle(struct pit_book *book, 
         book->newest = order_id;
     book->rested++;
     const uint32_t by_order_id = seat_by_order_id(book, slot, order_id);
-    const uint32_t by_client_id = client_id ? seat_by_client_id(book, slot, client_hash) : PIT_ID_SEAT_NONE;
+    const uint32_t by_client_id =
+        __builtin_expect(client_id != 0, 1) ? seat_by_client_id(book, slot, client_hash) : PIT_ID_SEAT_NONE;
     const uint32_t prev = enter_queue(book, slot, side, price);
     struct pit_order *order = &book->pool.order[slot];
     pit_words_put(&order->next, 0, prev);

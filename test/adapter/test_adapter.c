@@ -310,6 +310,7 @@ static void prepared_messages_do_what_they_say_when_they_are_due(void **state)
     engine_prebuild(PIT_BENCH_MESSAGE_NEW, &taker);
     engine_prebuild(PIT_BENCH_MESSAGE_CANCEL, &last);
     assert_int_equal(engine_query_best_bid(), BID_NONE);
+    expect_reports(bench, NULL, 0);
     engine_on_new_order(&first);
     engine_on_new_order(&second);
     engine_on_modify(&same); /* loses its place */
@@ -318,8 +319,16 @@ static void prepared_messages_do_what_they_say_when_they_are_due(void **state)
     expect(bench, ordered(1004, 3, SELL, 6, 90), traded(1004, 3, SELL, 2, 5, 100), traded(1004, 3, SELL, 1, 1, 100));
     engine_on_cancel(&last);
     expect(bench, gone(1005, 1, BUY, 4, 100));
-    const uint64_t more = order(bench, 1, SELL, 2, 101, 0);
-    expect(bench, ordered(more, 1, SELL, 2, 101));
+}
+
+static void message_that_was_not_prepared_comes_after_those_that_were(void **state)
+{
+    struct bench *bench = *state;
+    const struct pit_bench_new first = {.id = 1, .number = 1001, .price = 100, .quantity = 5, .side = BUY};
+    engine_prebuild(PIT_BENCH_MESSAGE_NEW, &first);
+    engine_on_new_order(&first);
+    const uint64_t more = order(bench, 2, SELL, 2, 101, 0);
+    expect(bench, ordered(1001, 1, BUY, 5, 100), ordered(more, 2, SELL, 2, 101));
     assert_int_equal(engine_query_best_ask(), 101);
 }
 
@@ -403,6 +412,8 @@ static void more_reports_than_there_is_room_for_all_arrive_in_order(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        adapter_test(prepared_messages_do_what_they_say_when_they_are_due),
+        adapter_test(message_that_was_not_prepared_comes_after_those_that_were),
         adapter_test(order_trades_and_the_rest_of_it_stands_in_the_book),
         adapter_test(remainder_of_an_ioc_order_is_cancelled),
         adapter_test(cancel_and_modify_of_an_order_that_is_gone_are_refused),
@@ -411,7 +422,6 @@ int main(void)
         adapter_test(modified_order_trades_at_the_price_of_what_it_meets),
         adapter_test(modified_order_always_loses_its_place),
         adapter_test(order_out_of_the_range_of_prices_leaves_the_book_alone),
-        adapter_test(prepared_messages_do_what_they_say_when_they_are_due),
 #ifdef PIT_BENCH_BATCHES
         adapter_test(batch_is_its_messages_in_a_row),
 #endif

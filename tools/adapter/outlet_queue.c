@@ -12,11 +12,7 @@
 
 /* How many events the writer gathers before reports of them are pushed. Each push is seen at once, by a reader that
  * asks all the time for the line that is written: many in a row are cheaper than a few now and then. */
-#define SLOTS 8192u
-
-/* How many reports are made before they are pushed: a copy of what was written a moment ago would wait for it to leave
- * the store buffer. */
-#define REPORTS 16u
+#define SLOTS 16384u
 
 struct pit_outlet {
     _Alignas(128) struct pit_event slots[SLOTS];
@@ -59,10 +55,9 @@ struct pit_event_sink *pit_outlet_sink(struct pit_outlet *outlet)
     return &outlet->sink;
 }
 
-static void push(const struct pit_outlet *outlet, const struct pit_bench_report *report)
+static __attribute__((noinline)) void push_when_there_is_room(const struct pit_outlet *outlet,
+                                                              const struct pit_bench_report *report)
 {
-    if (outlet->table->push(outlet->handle, report))
-        return;
     struct pit_wait wait;
     pit_wait_init(&wait, PIT_WAIT_YIELD, NULL);
     do
@@ -70,19 +65,16 @@ static void push(const struct pit_outlet *outlet, const struct pit_bench_report 
     while (!outlet->table->push(outlet->handle, report));
 }
 
-static uint32_t make_reports(struct pit_outlet *outlet, struct pit_bench_report reports[REPORTS])
-{
-    uint32_t count = 0;
-    for (; outlet->pushed != outlet->sink.next && count < REPORTS; outlet->pushed++)
-        count += pit_bench_report(&outlet->slots[outlet->pushed % SLOTS], &reports[count], &outlet->refused);
-    return count;
-}
-
 void pit_outlet_publish(struct pit_outlet *outlet)
 {
-    _Alignas(64) struct pit_bench_report reports[REPORTS];
-    uint32_t count;
-    while ((count = make_reports(outlet, reports)))
-        for (uint32_t i = 0; i < count; i++)
-            push(outlet, &reports[i]);
+    const struct pit_bench_outlet *table = outlet->table;
+    void *handle = outlet->handle;
+    const uint64_t end = outlet->sink.next;
+    for (uint64_t at = outlet->pushed; at != end; at++) {
+        struct pit_bench_report report;
+        if (pit_bench_report(&outlet->slots[at % SLOTS], &report, &outlet->refused) &&
+            __builtin_expect(!table->push(handle, &report), 0))
+            push_when_there_is_room(outlet, &report);
+    }
+    outlet->pushed = end;
 }

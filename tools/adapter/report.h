@@ -11,7 +11,9 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "book/event.h"
 #include "tools/adapter/interface.h"
@@ -35,38 +37,80 @@ static inline uint64_t pit_bench_order_named(uint64_t client_id, uint32_t accoun
     return client_id - (account == PIT_BENCH_ACCOUNT_ID_ZERO);
 }
 
+/* The report's kind of an event that is accepted, cancelled or replaced. */
+static inline enum pit_bench_report_kind pit_bench_plain_kind(const struct pit_event *event)
+{
+    _Static_assert(PIT_EVENT_ACCEPTED >> 1 == PIT_BENCH_ORDERED && PIT_EVENT_CANCELLED >> 1 == PIT_BENCH_CANCELLED &&
+                       PIT_EVENT_REPLACED >> 1 == PIT_BENCH_MODIFIED,
+                   "the kinds stand in the same order");
+    return (enum pit_bench_report_kind)(event->kind >> 1);
+}
+
+/* One of those, of a message, and of an order with an id that is not 0. */
+static inline bool pit_bench_plain(const struct pit_event *event)
+{
+    const uint32_t kinds = 1u << PIT_EVENT_ACCEPTED | 1u << PIT_EVENT_CANCELLED | 1u << PIT_EVENT_REPLACED;
+    return kinds >> (event->kind & 31) & 1 && event->request == PIT_BENCH_MESSAGE &&
+           event->account == PIT_BENCH_ACCOUNT;
+}
+
+/* A report is written in pairs of words, each stored in one piece: it is copied at once, and a load of two words that
+ * were stored apart waits until both have left the store buffer. */
+static inline void pit_bench_put(struct pit_bench_report *report, size_t at, uint64_t first, uint64_t second)
+{
+    typedef uint64_t pair __attribute__((vector_size(16)));
+    const pair both = {first, second};
+    memcpy((uint8_t *)report + at, &both, sizeof both);
+}
+
+_Static_assert(offsetof(struct pit_bench_report, side) == 1 && offsetof(struct pit_bench_report, number) == 8 &&
+                   offsetof(struct pit_bench_report, id) == 16 && offsetof(struct pit_bench_report, price) == 24 &&
+                   offsetof(struct pit_bench_report, quantity) == 32 &&
+                   offsetof(struct pit_bench_report, maker_id) == 40 &&
+                   offsetof(struct pit_bench_report, taker_id) == 48 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "these are the words of a report");
+
+/* Every byte of a report. maker_id, taker_id: 0 but in a trade. */
+static inline void pit_bench_fill(struct pit_bench_report *report, const struct pit_event *event,
+                                  enum pit_bench_report_kind kind, uint8_t side, uint64_t id, uint64_t maker_id,
+                                  uint64_t taker_id)
+{
+    pit_bench_put(report, 0, kind | (uint64_t)side << 8, event->time_ns);
+    pit_bench_put(report, 16, id, (uint64_t)event->price);
+    pit_bench_put(report, 32, (uint32_t)event->quantity, maker_id);
+    pit_bench_put(report, 48, taker_id, 0);
+}
+
+/* What pit_bench_report does for an event that is not plain. */
+static inline bool pit_bench_report_other(const struct pit_event *event, struct pit_bench_report *report,
+                                          uint64_t *refused)
+{
+    const uint64_t id = pit_bench_order_named(event->client_id, event->account);
+    const bool refused_new = event->kind == PIT_EVENT_REJECTED && pit_event_rejected_kind(event) == PIT_COMMAND_NEW;
+    *refused += refused_new;
+    if (event->request == PIT_BENCH_REQUEUE || event->kind == PIT_EVENT_RESTED || refused_new)
+        return false;
+    if (event->kind == PIT_EVENT_TRADE) {
+        const uint64_t taker_id = pit_bench_order_named(event->taker_client_id, event->taker_account);
+        pit_bench_fill(report, event, PIT_BENCH_TRADED, event->side, taker_id, id, taker_id);
+    } else if (event->kind == PIT_EVENT_REJECTED) {
+        const bool cancel = pit_event_rejected_kind(event) == PIT_COMMAND_CANCEL;
+        pit_bench_fill(report, event, cancel ? PIT_BENCH_CANCEL_REFUSED : PIT_BENCH_MODIFY_REFUSED, 0, id, 0, 0);
+    } else {
+        pit_bench_fill(report, event, pit_bench_plain_kind(event), event->side, id, 0, 0);
+    }
+    return true;
+}
+
 /* Fills report, every byte of it. Returns false for an event that the benchmark has no report for: that the rest of an
- * order rests now, what belongs to a requeue, and that a new order was refused, which is counted in *refused. Most
- * kinds come in no order that could be guessed, and differ in the report's kind alone. */
+ * order rests now, what belongs to a requeue, and that a new order was refused, which is counted in *refused.
+ *
+ * Most are plain: they come in no order that could be guessed, and differ in the report's kind alone. */
 static inline bool pit_bench_report(const struct pit_event *event, struct pit_bench_report *report, uint64_t *refused)
 {
-    static const uint8_t kinds[16] = {[PIT_EVENT_ACCEPTED] = 1 + PIT_BENCH_ORDERED,
-                                      [PIT_EVENT_TRADE] = 1 + PIT_BENCH_TRADED,
-                                      [PIT_EVENT_CANCELLED] = 1 + PIT_BENCH_CANCELLED,
-                                      [PIT_EVENT_REPLACED] = 1 + PIT_BENCH_MODIFIED,
-                                      [PIT_EVENT_REJECTED] = 1 + PIT_BENCH_MODIFY_REFUSED};
-    const uint8_t kind = kinds[event->kind & 15];
-    if (event->request == PIT_BENCH_REQUEUE || kind == 0)
-        return false;
-    *report = (struct pit_bench_report){
-        .kind = (uint8_t)(kind - 1),
-        .side = event->side,
-        .number = event->time_ns,
-        .id = pit_bench_order_named(event->client_id, event->account),
-        .price = event->price,
-        .quantity = (uint32_t)event->quantity,
-    };
-    if (event->kind == PIT_EVENT_TRADE) {
-        report->maker_id = report->id;
-        report->taker_id = pit_bench_order_named(event->taker_client_id, event->taker_account);
-        report->id = report->taker_id;
-    } else if (event->kind == PIT_EVENT_REJECTED) {
-        report->side = 0;
-        if (pit_event_rejected_kind(event) == PIT_COMMAND_CANCEL)
-            report->kind = PIT_BENCH_CANCEL_REFUSED;
-        *refused += pit_event_rejected_kind(event) == PIT_COMMAND_NEW;
-        return pit_event_rejected_kind(event) != PIT_COMMAND_NEW;
-    }
+    if (__builtin_expect(!pit_bench_plain(event), 0))
+        return pit_bench_report_other(event, report, refused);
+    pit_bench_fill(report, event, pit_bench_plain_kind(event), event->side, event->client_id, 0, 0);
     return true;
 }
 
