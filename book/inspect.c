@@ -29,35 +29,12 @@ bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *pri
     return true;
 }
 
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-    return a + b < a ? UINT64_MAX : a + b;
-}
-
-/* From both ends at once: a step waits for an order that may be far from the cache, and two such waits are as long as
- * one. */
-static uint64_t level_quantity(const struct pit_level *level, const struct pit_order *order)
-{
-    uint32_t older = level->head, younger = level->tail;
-    uint64_t quantity = 0;
-    while (older != younger) {
-        quantity = sum(quantity, sum(order[older].is.quantity, order[younger].is.quantity));
-        if (order[older].next == younger)
-            return quantity;
-        older = order[older].next;
-        younger = order[younger].prev;
-    }
-    return sum(quantity, order[older].is.quantity);
-}
-
 uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t price)
 {
     if (price < PIT_PRICE_MIN || price > PIT_PRICE_MAX)
         return 0;
     const struct pit_level *level = pit_ladder_find(&book->ladder[side], pit_rank((uint8_t)side, price));
-    if (!level)
-        return 0;
-    return level_quantity(level, book->pool.order);
+    return level ? pit_book_level_quantity(book, level, UINT64_MAX) : 0;
 }
 
 void pit_book_walk(const struct pit_book *book, enum pit_side side,
@@ -122,6 +99,7 @@ static const char *check_queue(const struct pit_book *book, enum pit_side side, 
     if (!level)
         return "book: a price is in use and nobody stands there";
     uint32_t before = 0;
+    uint64_t quantity = 0;
     for (uint32_t slot = level->head; slot; before = slot, slot = book->pool.order[slot].next) {
         const char *wrong = check_order(book, slot, side, pit_rank((uint8_t)side, rank));
         if (wrong)
@@ -130,10 +108,13 @@ static const char *check_queue(const struct pit_book *book, enum pit_side side, 
             return "book: a queue's links disagree";
         if (++tally->orders > book->pool.count)
             return "book: more orders stand in line than are counted";
+        quantity += book->pool.order[slot].is.quantity;
         count_seat(book, PIT_BY_ORDER_ID, slot, tally);
         count_seat(book, PIT_BY_CLIENT_ID, slot, tally);
     }
     tally->levels++;
+    if (book->pool.order[level->tail].together != quantity)
+        return "book: the quantity at a price is not that of its orders";
     return level->tail == before ? NULL : "book: a queue does not end at its tail";
 }
 
@@ -161,6 +142,8 @@ const char *pit_book_check(const struct pit_book *book)
         wrong = check_side(book, PIT_SIDE_BUY, &tally);
     if (!wrong)
         wrong = check_side(book, PIT_SIDE_SELL, &tally);
+    if (!wrong && book->pool.order[0].together != 0)
+        wrong = "book: nobody has a quantity";
     if (wrong)
         return wrong;
     if (tally.orders != book->pool.count || tally.levels != pit_book_levels_now(book))

@@ -30,7 +30,7 @@ struct pit_order {
     uint32_t next;               /* younger neighbour; of a free slot: the next free one */
     uint32_t prev;               /* older neighbour */
     uint32_t seat[2];            /* where the tables of its ids have it, by enum pit_id_kind (book/id_table.h) */
-    uint64_t zero;
+    uint64_t together;           /* of the youngest at a price: the quantity of all there, modulo 2^64 */
 };
 _Static_assert(sizeof(struct pit_order) == 64, "an order is one cache line");
 
@@ -76,12 +76,22 @@ static inline void pit_order_release(struct pit_order_pool *pool, uint32_t slot)
     pool->count--;
 }
 
+/* Puts an order into a level where nobody stands. */
+static inline void pit_level_begin(struct pit_level *level, struct pit_order *orders, uint32_t slot, uint64_t quantity)
+{
+    orders[slot].together = quantity;
+    pit_words_put(&level->head, slot, slot);
+}
+
 /* Puts an order at the end of a level's queue. Returns its older neighbour (0: it is alone): the caller writes its next
- * (0) and prev. Slot 0, which is no order's, takes what is written for a neighbour who is not there. */
-static inline uint32_t pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot)
+ * (0) and prev. Slot 0, which is no order's, takes what is written for a neighbour who is not there; it has no
+ * quantity. */
+static inline uint32_t pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot,
+                                        uint64_t quantity)
 {
     const uint32_t head = level->head, tail = level->tail;
     orders[tail].next = slot;
+    orders[slot].together = orders[tail].together + quantity;
     pit_words_put(&level->head, head ? head : slot, slot);
     return tail;
 }
@@ -91,9 +101,11 @@ static inline uint32_t pit_level_append(struct pit_level *level, struct pit_orde
 static inline void pit_level_unlink(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
     const uint32_t next = orders[slot].next, prev = orders[slot].prev, head = level->head, tail = level->tail;
+    const uint32_t youngest = next ? tail : prev;
     orders[prev].next = next;
     orders[next].prev = prev;
-    pit_words_put(&level->head, prev ? head : next, next ? tail : prev);
+    orders[youngest].together = orders[tail].together - orders[slot].is.quantity;
+    pit_words_put(&level->head, prev ? head : next, youngest);
 }
 
 #endif
