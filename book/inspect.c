@@ -65,7 +65,8 @@ static const char *check_order(const struct pit_book *book, uint32_t slot, enum 
         return "book: a queue leads to a slot that was never in use";
     if (order->side != side || order->price != price)
         return "book: an order stands in a queue that is not its own";
-    if (order->quantity == 0 || order->quantity > book->definition.quantity_max || order->account == 0)
+    if (order->quantity == 0 || order->quantity > book->definition.quantity_max || order->account == 0 ||
+        order->quantity > book->largest)
         return "book: an order has a quantity or an account that it could not have come with";
     if (pit_book_find_order_id(book, order->order_id) != slot)
         return "book: an order is not found by its order id";
@@ -113,9 +114,10 @@ static const char *check_queue(const struct pit_book *book, enum pit_side side, 
         count_seat(book, PIT_BY_CLIENT_ID, slot, tally);
     }
     tally->levels++;
-    if (book->pool.order[level->tail].together != quantity)
-        return "book: the quantity at a price is not that of its orders";
-    return level->tail == before ? NULL : "book: a queue does not end at its tail";
+    if (level->tail != before)
+        return "book: a queue does not end at its tail";
+    return book->pool.order[before].together == quantity ? NULL
+                                                         : "book: the quantity at a price is not that of its orders";
 }
 
 static const char *check_side(const struct pit_book *book, enum pit_side side, struct tally *tally)
@@ -143,7 +145,7 @@ const char *pit_book_check(const struct pit_book *book)
     if (!wrong)
         wrong = check_side(book, PIT_SIDE_SELL, &tally);
     if (!wrong && book->pool.order[0].together != 0)
-        wrong = "book: nobody has a quantity";
+        wrong = "book: slot 0, which is no order's, has a quantity";
     if (wrong)
         return wrong;
     if (tally.orders != book->pool.count || tally.levels != pit_book_levels_now(book))

@@ -3,7 +3,7 @@
  * A resting order is one cache line, linked to its neighbours in the queue of its price. Orders are named by slots,
  * 1 .. orders_max; slot 0 is nobody's. A slot that was freed last is taken first: it is still in cache.
  *
- *   level  | head | tail |        order  | ids | price | quantity | account, side | next | prev | seats |
+ *   level  | head | tail |        order  | ids | price | quantity | account, side | next | prev | seats | together |
  *             │      └────────────────────────────┐
  *             └──▶ oldest ◀──▶ ... ◀──▶ youngest ◀─┘
  *
@@ -96,8 +96,9 @@ static inline uint32_t pit_level_append(struct pit_level *level, struct pit_orde
     return tail;
 }
 
-/* Takes an order with a neighbour out of its level's queue. Whether it is the first or the last is anybody's guess, and
- * not asked: slot 0, which is no order's, takes what is written for a neighbour who is not there. */
+/* Takes an order with a neighbour out of its level's queue; it must have the quantity that was counted. Whether it is
+ * the first or the last is anybody's guess, and not asked: slot 0, which is no order's, takes what is written for a
+ * neighbour who is not there. */
 static inline void pit_level_unlink(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
     const uint32_t next = orders[slot].next, prev = orders[slot].prev, head = level->head, tail = level->tail;

@@ -45,6 +45,8 @@ static inline uint32_t enter_queue(struct pit_book *book, uint32_t slot, uint8_t
 {
     const int64_t rank = pit_rank(side, price);
     const bool alone = rank > book->best[side]; /* before all others nobody can stand */
+    if (quantity > book->largest)
+        book->largest = quantity;
     note_rank(book, side, rank);
     return pit_ladder_enter(&book->ladder[side], rank, book->best[side], book->pool.order, slot, quantity, alone);
 }

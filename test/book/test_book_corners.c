@@ -28,11 +28,20 @@ static void depth_of_more_than_64_bits_is_as_much_as_there_is_room_for(void **st
 {
     struct desk *desk = *state;
     const uint64_t much = UINT64_C(1) << 62;
-    for (uint32_t i = 0; i < 3; i++)
+    const uint64_t first = desk_send(desk, order(SELL, 5, much));
+    for (uint32_t i = 1; i < 3; i++)
         desk_send(desk, order(SELL, 5, much));
     assert_int_equal(pit_book_depth(desk->book, SELL, 5), 3 * much);
     desk_send(desk, order(SELL, 5, much));
     assert_int_equal(pit_book_depth(desk->book, SELL, 5), UINT64_MAX);
+    desk_sound(desk);
+    desk_send(desk, by(2, tif(PIT_TIF_FOK, order(BUY, 5, much - 1))));
+    assert_int_equal(desk->event[1].kind, PIT_EVENT_TRADE);
+    assert_int_equal(pit_book_depth(desk->book, SELL, 5), 3 * much + 1);
+    desk_send(desk, by(2, tif(PIT_TIF_FOK, order(BUY, 5, 2))));
+    assert_int_equal(desk->event[1].order_id, first);
+    assert_int_equal(pit_book_orders(desk->book), 3);
+    assert_int_equal(pit_book_depth(desk->book, SELL, 5), 3 * much - 1);
     desk_sound(desk);
 }
 

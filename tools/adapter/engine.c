@@ -4,7 +4,7 @@
  * preparation makes commands of the messages before they are due; a message that was not prepared is made one when it
  * comes.
  */
-#include "tools/adapter/bench_book.h"
+#include "tools/adapter/driven_book.h"
 #include "tools/adapter/export.h"
 #include "tools/adapter/outlet.h"
 
@@ -16,7 +16,7 @@ struct line {
 #define PREPARED_AHEAD 8u /* messages */
 
 static struct pit_engine {
-    struct pit_bench_book book;
+    struct pit_driven_book book;
     struct pit_event_sink *sink;
     struct pit_outlet *outlet;
     struct pit_command command; /* of a message that was not prepared; line 1 stays 0 */
@@ -27,23 +27,23 @@ static struct pit_engine {
 
 PIT_EXPORT void engine_init(uint64_t nonce, const struct pit_bench_outlet *table, void *handle)
 {
-    engine = (struct pit_engine){.book = pit_bench_book_open(nonce), .outlet = pit_outlet_open(table, handle)};
+    engine = (struct pit_engine){.book = pit_driven_book_open(nonce), .outlet = pit_outlet_open(table, handle)};
     engine.prepared =
-        pit_bench_book_take(&engine.book, (PIT_BENCH_MESSAGES_MAX + PREPARED_AHEAD) * sizeof(struct line));
+        pit_driven_book_take(&engine.book, (PIT_BENCH_MESSAGES_MAX + PREPARED_AHEAD) * sizeof(struct line));
     engine.sink = pit_outlet_sink(engine.outlet);
 }
 
 PIT_EXPORT void engine_shutdown(void)
 {
     pit_outlet_close(engine.outlet);
-    pit_bench_book_close(&engine.book);
+    pit_driven_book_close(&engine.book);
     engine = (struct pit_engine){0};
 }
 
 PIT_EXPORT void engine_prebuild(uint8_t kind, const void *message)
 {
     if (engine.prepared_count < PIT_BENCH_MESSAGES_MAX)
-        pit_bench_make(&engine.book, (struct pit_command *)&engine.prepared[engine.prepared_count++], kind, message);
+        pit_driven_make(&engine.book, (struct pit_command *)&engine.prepared[engine.prepared_count++], kind, message);
 }
 
 static inline bool prepared(void)
@@ -63,7 +63,7 @@ static inline const struct pit_command *due(uint8_t kind, const void *message)
 {
     if (prepared())
         return next_prepared();
-    pit_bench_make(&engine.book, &engine.command, kind, message);
+    pit_driven_make(&engine.book, &engine.command, kind, message);
     return &engine.command;
 }
 
@@ -79,7 +79,7 @@ PIT_EXPORT void engine_on_cancel(const struct pit_bench_cancel *cancel)
 
 PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
 {
-    pit_bench_carry_out_replace(&engine.book, due(PIT_BENCH_MESSAGE_MODIFY, modify), engine.sink);
+    pit_driven_carry_out_replace(&engine.book, due(PIT_BENCH_MESSAGE_MODIFY, modify), engine.sink);
 }
 
 #ifdef PIT_BENCH_BATCHES
@@ -87,7 +87,7 @@ PIT_EXPORT void engine_on_modify(const struct pit_bench_modify *modify)
 PIT_EXPORT void engine_on_batch(const struct pit_bench_message *messages, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        pit_bench_carry_out(&engine.book, due(messages[i].kind, &messages[i].order), engine.sink);
+        pit_driven_carry_out(&engine.book, due(messages[i].kind, &messages[i].order), engine.sink);
 }
 #endif
 

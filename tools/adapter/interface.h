@@ -2,7 +2,7 @@
  * (docs/benchmark.md).
  *
  * The benchmark loads a shared library and calls the engine_ functions below from one thread. Reports leave through an
- * outlet, a table of functions: the benchmark's own queue, or the one that pit_outlet_table() describes. A second
+ * outlet, a table of functions: the benchmark's own queue, or the one that engine_get_transport() describes. A second
  * thread takes them out of it. The names of the functions and the layouts are the benchmark's; the rest is ours.
  */
 #ifndef PIT_TOOLS_ADAPTER_INTERFACE_H

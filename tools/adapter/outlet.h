@@ -1,6 +1,6 @@
 /* tools/adapter/outlet.h - where the book's events go: an output ring, as in the pipeline, or the benchmark's queue.
  *
- * Two files implement this, one for each of the two libraries: outlet_ring.c and outlet_queue.c. In the ring, events
+ * Two files implement this: outlet_ring.c and outlet_queue.c. In the ring, events
  * cross to the second thread as the book wrote them and become reports there; the benchmark's queue takes reports.
  *
  * Writer:   the thread that calls the engine.

@@ -46,12 +46,16 @@ static inline enum pit_bench_report_kind pit_bench_plain_kind(const struct pit_e
     return (enum pit_bench_report_kind)(event->kind >> 1);
 }
 
+static inline bool pit_bench_kind_is_plain(const struct pit_event *event)
+{
+    const uint32_t kinds = 1u << PIT_EVENT_ACCEPTED | 1u << PIT_EVENT_CANCELLED | 1u << PIT_EVENT_REPLACED;
+    return kinds >> (event->kind & 31) & 1;
+}
+
 /* One of those, of a message, and of an order with an id that is not 0. */
 static inline bool pit_bench_plain(const struct pit_event *event)
 {
-    const uint32_t kinds = 1u << PIT_EVENT_ACCEPTED | 1u << PIT_EVENT_CANCELLED | 1u << PIT_EVENT_REPLACED;
-    return kinds >> (event->kind & 31) & 1 && event->request == PIT_BENCH_MESSAGE &&
-           event->account == PIT_BENCH_ACCOUNT;
+    return pit_bench_kind_is_plain(event) && event->request == PIT_BENCH_MESSAGE && event->account == PIT_BENCH_ACCOUNT;
 }
 
 /* A report is written in pairs of words, each stored in one piece: it is copied at once, and a load of two words that
@@ -86,20 +90,22 @@ static inline bool pit_bench_report_other(const struct pit_event *event, struct 
                                           uint64_t *refused)
 {
     const uint64_t id = pit_bench_order_named(event->client_id, event->account);
-    const bool refused_new = event->kind == PIT_EVENT_REJECTED && pit_event_rejected_kind(event) == PIT_COMMAND_NEW;
-    *refused += refused_new;
-    if (event->request == PIT_BENCH_REQUEUE || event->kind == PIT_EVENT_RESTED || refused_new)
+    if (event->request == PIT_BENCH_REQUEUE)
         return false;
     if (event->kind == PIT_EVENT_TRADE) {
         const uint64_t taker_id = pit_bench_order_named(event->taker_client_id, event->taker_account);
         pit_bench_fill(report, event, PIT_BENCH_TRADED, event->side, taker_id, id, taker_id);
-    } else if (event->kind == PIT_EVENT_REJECTED) {
-        const bool cancel = pit_event_rejected_kind(event) == PIT_COMMAND_CANCEL;
-        pit_bench_fill(report, event, cancel ? PIT_BENCH_CANCEL_REFUSED : PIT_BENCH_MODIFY_REFUSED, 0, id, 0, 0);
-    } else {
-        pit_bench_fill(report, event, pit_bench_plain_kind(event), event->side, id, 0, 0);
+        return true;
     }
-    return true;
+    if (event->kind == PIT_EVENT_REJECTED) {
+        const uint8_t of = pit_event_rejected_kind(event);
+        pit_bench_fill(report, event, of == PIT_COMMAND_CANCEL ? PIT_BENCH_CANCEL_REFUSED : PIT_BENCH_MODIFY_REFUSED, 0,
+                       id, 0, 0);
+        *refused += of == PIT_COMMAND_NEW;
+        return of != PIT_COMMAND_NEW;
+    }
+    pit_bench_fill(report, event, pit_bench_plain_kind(event), event->side, id, 0, 0);
+    return pit_bench_kind_is_plain(event);
 }
 
 /* Fills report, every byte of it. Returns false for an event that the benchmark has no report for: that the rest of an

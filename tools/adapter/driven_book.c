@@ -1,5 +1,5 @@
-/* tools/adapter/bench_book.c - memory of the book, and what is rare. */
-#include "tools/adapter/bench_book.h"
+/* tools/adapter/driven_book.c - memory of the book, and what is rare. */
+#include "tools/adapter/driven_book.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,24 +22,24 @@ static void give_up(const char *why)
     abort();
 }
 
-struct pit_bench_book pit_bench_book_open(uint64_t nonce)
+struct pit_driven_book pit_driven_book_open(uint64_t nonce)
 {
-    struct pit_bench_book book = {0};
+    struct pit_driven_book book = {0};
     const struct pit_arena_options options = {
         .name = "book", .node = PIT_ARENA_NODE_ANY, .huge = true, .prefault_bytes_max = SIZE_MAX};
     struct pit_error error = {0};
     if (pit_arena_create(&book.arena, &options, &error))
         give_up(error.text);
-    book.book = pit_book_create(pit_bench_book_take(&book, pit_book_bytes(&symbol)), 0, &symbol, nonce);
+    book.book = pit_book_create(pit_driven_book_take(&book, pit_book_bytes(&symbol)), 0, &symbol, nonce);
     return book;
 }
 
-void pit_bench_book_close(struct pit_bench_book *book)
+void pit_driven_book_close(struct pit_driven_book *book)
 {
     pit_arena_destroy(book->arena);
 }
 
-void *pit_bench_book_take(struct pit_bench_book *book, size_t bytes)
+void *pit_driven_book_take(struct pit_driven_book *book, size_t bytes)
 {
     void *memory = pit_arena_take(book->arena, bytes, 128);
     if (!memory)
@@ -47,7 +47,8 @@ void *pit_bench_book_take(struct pit_bench_book *book, size_t bytes)
     return memory;
 }
 
-void pit_bench_requeue(struct pit_bench_book *book, const struct pit_command *replace, struct pit_event_sink *sink)
+void pit_driven_requeue(struct pit_driven_book *book, const struct pit_command *replace, uint8_t side,
+                        struct pit_event_sink *sink)
 {
     struct pit_command again = {0};
     memcpy(&again, replace, offsetof(struct pit_command, definition));
@@ -56,5 +57,6 @@ void pit_bench_requeue(struct pit_bench_book *book, const struct pit_command *re
     pit_book_apply(book->book, &again, sink);
     again.sequence++;
     again.kind = PIT_COMMAND_NEW;
+    again.side = side;
     pit_book_apply(book->book, &again, sink);
 }
