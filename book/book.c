@@ -193,13 +193,13 @@ APART void apply_reduce(struct pit_book *book, const struct pit_command *command
         pit_report_rejected(sink, command, refusal);
         return;
     }
-    const struct pit_resting_order *order = &book->pool.order[slot].is;
+    struct pit_resting_order *order = &book->pool.order[slot].is;
     const uint64_t before = order->quantity;
     if (command->quantity >= before) {
         cancel_whole(book, command, slot, sink);
         return;
     }
-    pit_book_shrink(book, slot, command->quantity);
+    order->quantity -= command->quantity;
     pit_report_change(sink, command, order, PIT_EVENT_REDUCED, PIT_EVENT_LAST, before, 0);
 }
 
@@ -218,7 +218,7 @@ APART void apply_replace(struct pit_book *book, const struct pit_command *comman
     order.price = command->price;
 
     if (order.quantity <= quantity_old && order.price == price_old) {
-        pit_book_shrink(book, slot, quantity_old - order.quantity);
+        book->pool.order[slot].is.quantity = order.quantity;
         pit_report_change(sink, command, &order, PIT_EVENT_REPLACED, PIT_EVENT_RESTS | PIT_EVENT_KEPT | PIT_EVENT_LAST,
                           quantity_old, price_old);
     } else if (!pit_book_crosses(book, order.side, order.price)) {

@@ -8,8 +8,7 @@
  *           orders_max and levels_max; when either is reached an order that might rest is refused with that reason,
  *           even if it would trade wholly. Nothing in it can fill before. It is touched only as the book fills.
  * Progress: a cancel, reduce or resting order costs a constant number of steps whatever the depth; an aggressor one
- *           more constant per order it trades with (a FOK one per price it could trade at, before it does; per order
- *           where pit_book_depth is not one step).
+ *           more constant per order it trades with (a FOK one per order it could trade with, before it does).
  *           To find an id is constant on average; the longest run of full buckets at worst (book/id_table.h).
  */
 #ifndef PIT_BOOK_BOOK_H
@@ -55,8 +54,7 @@ uint32_t pit_book_levels(const struct pit_book *book); /* prices in use now */
 /* Best price of a side. Returns false when the side is empty. */
 bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *price);
 
-/* Open lots at a price of a side; UINT64_MAX where they are that many or more. One step; where the orders that rest,
- * were all as large as the largest that ever did, might be more than that, one for each order there. */
+/* Open lots at a price of a side; UINT64_MAX where they are that many or more. One step for each order there. */
 uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t price);
 
 /* Visits a side's orders, best price first, then oldest first, until visit returns false. */

@@ -29,12 +29,35 @@ bool pit_book_best(const struct pit_book *book, enum pit_side side, int64_t *pri
     return true;
 }
 
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    return a + b < a ? UINT64_MAX : a + b;
+}
+
+/* From both ends at once: a step waits for an order that may be far from the cache, and two such waits take no longer
+ * than one. */
+static uint64_t level_quantity(const struct pit_level *level, const struct pit_order *order)
+{
+    uint32_t older = level->head, younger = level->tail;
+    uint64_t quantity = 0;
+    while (older != younger) {
+        quantity = sum(quantity, sum(order[older].is.quantity, order[younger].is.quantity));
+        if (order[older].next == younger)
+            return quantity;
+        older = order[older].next;
+        younger = order[younger].prev;
+    }
+    return sum(quantity, order[older].is.quantity);
+}
+
 uint64_t pit_book_depth(const struct pit_book *book, enum pit_side side, int64_t price)
 {
     if (price < PIT_PRICE_MIN || price > PIT_PRICE_MAX)
         return 0;
     const struct pit_level *level = pit_ladder_find(&book->ladder[side], pit_rank((uint8_t)side, price));
-    return level ? pit_book_level_quantity(book, level, UINT64_MAX) : 0;
+    if (!level)
+        return 0;
+    return level_quantity(level, book->pool.order);
 }
 
 void pit_book_walk(const struct pit_book *book, enum pit_side side,
@@ -65,8 +88,7 @@ static const char *check_order(const struct pit_book *book, uint32_t slot, enum 
         return "book: a queue leads to a slot that was never in use";
     if (order->side != side || order->price != price)
         return "book: an order stands in a queue that is not its own";
-    if (order->quantity == 0 || order->quantity > book->definition.quantity_max || order->account == 0 ||
-        order->quantity > book->largest)
+    if (order->quantity == 0 || order->quantity > book->definition.quantity_max || order->account == 0)
         return "book: an order has a quantity or an account that it could not have come with";
     if (pit_book_find_order_id(book, order->order_id) != slot)
         return "book: an order is not found by its order id";
@@ -100,7 +122,6 @@ static const char *check_queue(const struct pit_book *book, enum pit_side side, 
     if (!level)
         return "book: a price is in use and nobody stands there";
     uint32_t before = 0;
-    uint64_t quantity = 0;
     for (uint32_t slot = level->head; slot; before = slot, slot = book->pool.order[slot].next) {
         const char *wrong = check_order(book, slot, side, pit_rank((uint8_t)side, rank));
         if (wrong)
@@ -109,15 +130,11 @@ static const char *check_queue(const struct pit_book *book, enum pit_side side, 
             return "book: a queue's links disagree";
         if (++tally->orders > book->pool.count)
             return "book: more orders stand in line than are counted";
-        quantity += book->pool.order[slot].is.quantity;
         count_seat(book, PIT_BY_ORDER_ID, slot, tally);
         count_seat(book, PIT_BY_CLIENT_ID, slot, tally);
     }
     tally->levels++;
-    if (level->tail != before)
-        return "book: a queue does not end at its tail";
-    return book->pool.order[before].together == quantity ? NULL
-                                                         : "book: the quantity at a price is not that of its orders";
+    return level->tail == before ? NULL : "book: a queue does not end at its tail";
 }
 
 static const char *check_side(const struct pit_book *book, enum pit_side side, struct tally *tally)
@@ -144,8 +161,6 @@ const char *pit_book_check(const struct pit_book *book)
         wrong = check_side(book, PIT_SIDE_BUY, &tally);
     if (!wrong)
         wrong = check_side(book, PIT_SIDE_SELL, &tally);
-    if (!wrong && book->pool.order[0].together != 0)
-        wrong = "book: slot 0, which is no order's, has a quantity";
     if (wrong)
         return wrong;
     if (tally.orders != book->pool.count || tally.levels != pit_book_levels_now(book))

@@ -314,17 +314,17 @@ struct pit_level *pit_ladder_far_find(const struct pit_ladder *ladder, int64_t r
 }
 
 uint32_t pit_ladder_far_enter(struct pit_ladder *ladder, int64_t rank, int64_t best, struct pit_order *orders,
-                              uint32_t slot, uint64_t quantity)
+                              uint32_t slot)
 {
     window_follow(ladder, best);
     if (pit_ladder_near(ladder, rank))
-        return pit_ladder_enter(ladder, rank, best, orders, slot, quantity, false);
+        return pit_ladder_enter(ladder, rank, best, orders, slot, false);
     bool added;
     struct pit_level *level = &ladder->far[pit_price_index_take(ladder->index, rank, &added)];
     if (!added)
-        return pit_level_append(level, orders, slot, quantity);
+        return pit_level_append(level, orders, slot);
     ladder->count++;
-    pit_level_begin(level, orders, slot, quantity);
+    *level = (struct pit_level){.head = slot, .tail = slot};
     return 0;
 }
 

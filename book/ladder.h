@@ -69,7 +69,7 @@ void pit_ladder_create(struct pit_ladder *ladder, void *memory, uint32_t levels_
 /* What the functions below do for a rank outside the window. */
 struct pit_level *pit_ladder_far_find(const struct pit_ladder *ladder, int64_t rank);
 uint32_t pit_ladder_far_enter(struct pit_ladder *ladder, int64_t rank, int64_t best, struct pit_order *orders,
-                              uint32_t slot, uint64_t quantity);
+                              uint32_t slot);
 void pit_ladder_far_drop(struct pit_ladder *ladder, int64_t rank);
 
 static inline bool pit_ladder_near(const struct pit_ladder *ladder, int64_t rank)
@@ -108,25 +108,25 @@ static inline void pit_ladder_unmark(struct pit_ladder *ladder, uint64_t at)
     ladder->blocks &= ~((uint64_t)(words == 0) << (at >> 12));
 }
 
-/* Puts an order of some quantity at the end of the queue at a rank, which is brought into use if it is not yet. best:
- * the side's best rank, with that order. alone: it is known that nobody stands there, as before all others, where most
- * orders come: what is only written is not waited for. Elsewhere it is anybody's guess, and no branch asks. Returns the
- * order's older neighbour, as pit_level_append. */
+/* Puts an order at the end of the queue at a rank, which is brought into use if it is not yet. best: the side's best
+ * rank, with that order. alone: it is known that nobody stands there, as before all others, where most orders come:
+ * what is only written is not waited for. Elsewhere it is anybody's guess, and no branch asks. Returns the order's
+ * older neighbour, as pit_level_append. */
 static inline uint32_t pit_ladder_enter(struct pit_ladder *ladder, int64_t rank, int64_t best, struct pit_order *orders,
-                                        uint32_t slot, uint64_t quantity, bool alone)
+                                        uint32_t slot, bool alone)
 {
     if (__builtin_expect(!pit_ladder_near(ladder, rank), 0))
-        return pit_ladder_far_enter(ladder, rank, best, orders, slot, quantity);
+        return pit_ladder_far_enter(ladder, rank, best, orders, slot);
     const uint64_t at = (uint64_t)rank & ladder->mask;
     if (__builtin_expect(alone, 1)) {
         ladder->count++;
         pit_ladder_mark(ladder, at);
-        pit_level_begin(&ladder->rung[at], orders, slot, quantity);
+        pit_words_put(&ladder->rung[at].head, slot, slot);
         return 0;
     }
     ladder->count += ladder->rung[at].head == 0;
     pit_ladder_mark(ladder, at);
-    return pit_level_append(&ladder->rung[at], orders, slot, quantity);
+    return pit_level_append(&ladder->rung[at], orders, slot);
 }
 
 /* Takes a rank out of use whose last order is gone. */

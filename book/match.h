@@ -17,11 +17,10 @@ static inline void pit_book_match(struct pit_book *book, const struct pit_comman
 {
     const uint8_t resting_side = aggressor->side ^ 1;
     for (uint32_t number = 0; aggressor->quantity && pit_book_crosses(book, aggressor->side, limit); number++) {
-        const struct pit_level *level = pit_ladder_level(&book->ladder[resting_side], book->best[resting_side]);
-        const uint32_t slot = level->head;
-        const struct pit_resting_order *maker = &book->pool.order[slot].is;
+        const uint32_t slot = pit_ladder_level(&book->ladder[resting_side], book->best[resting_side])->head;
+        struct pit_resting_order *maker = &book->pool.order[slot].is;
         const uint64_t quantity = smaller(aggressor->quantity, maker->quantity);
-        take_from(book->pool.order, level, slot, quantity);
+        maker->quantity -= quantity;
         aggressor->quantity -= quantity;
         pit_report_trade(sink, command, maker, aggressor, quantity, number);
         if (!maker->quantity)
@@ -29,17 +28,18 @@ static inline void pit_book_match(struct pit_book *book, const struct pit_comman
     }
 }
 
-/* True when an order of that side and quantity could trade wholly within limit. One step for each price it would trade
- * at; where pit_book_depth is not one step, for each order. */
+/* True when an order of that side and quantity could trade wholly within limit. One step for each order it would trade
+ * with. */
 static inline bool pit_book_fillable(const struct pit_book *book, uint8_t side, int64_t limit, uint64_t quantity)
 {
     const struct pit_ladder *ladder = &book->ladder[side ^ 1];
     for (int64_t rank = book->best[side ^ 1]; rank + pit_rank(side, limit) >= 0;
          rank = pit_ladder_below(ladder, rank)) {
-        const uint64_t here = pit_book_level_quantity(book, pit_ladder_level(ladder, rank), quantity);
-        if (quantity <= here)
-            return true;
-        quantity -= here;
+        for (uint32_t slot = pit_ladder_level(ladder, rank)->head; slot; slot = book->pool.order[slot].next) {
+            if (quantity <= book->pool.order[slot].is.quantity)
+                return true;
+            quantity -= book->pool.order[slot].is.quantity;
+        }
     }
     return false;
 }

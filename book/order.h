@@ -3,7 +3,7 @@
  * A resting order is one cache line, linked to its neighbours in the queue of its price. Orders are named by slots,
  * 1 .. orders_max; slot 0 is nobody's. A slot that was freed last is taken first: it is still in cache.
  *
- *   level  | head | tail |        order  | ids | price | quantity | account, side | next | prev | seats | together |
+ *   level  | head | tail |        order  | ids | price | quantity | account, side | next | prev | seats |
  *             │      └────────────────────────────┐
  *             └──▶ oldest ◀──▶ ... ◀──▶ youngest ◀─┘
  *
@@ -30,7 +30,7 @@ struct pit_order {
     uint32_t next;               /* younger neighbour; of a free slot: the next free one */
     uint32_t prev;               /* older neighbour */
     uint32_t seat[2];            /* where the tables of its ids have it, by enum pit_id_kind (book/id_table.h) */
-    uint64_t together;           /* of the youngest at a price: the quantity of all there, modulo 2^64 */
+    uint64_t zero;
 };
 _Static_assert(sizeof(struct pit_order) == 64, "an order is one cache line");
 
@@ -76,37 +76,24 @@ static inline void pit_order_release(struct pit_order_pool *pool, uint32_t slot)
     pool->count--;
 }
 
-/* Puts an order into a level where nobody stands. */
-static inline void pit_level_begin(struct pit_level *level, struct pit_order *orders, uint32_t slot, uint64_t quantity)
-{
-    orders[slot].together = quantity;
-    pit_words_put(&level->head, slot, slot);
-}
-
 /* Puts an order at the end of a level's queue. Returns its older neighbour (0: it is alone): the caller writes its next
- * (0) and prev. Slot 0, which is no order's, takes what is written for a neighbour who is not there; it has no
- * quantity. */
-static inline uint32_t pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot,
-                                        uint64_t quantity)
+ * (0) and prev. Slot 0, which is no order's, takes what is written for a neighbour who is not there. */
+static inline uint32_t pit_level_append(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
     const uint32_t head = level->head, tail = level->tail;
     orders[tail].next = slot;
-    orders[slot].together = orders[tail].together + quantity;
     pit_words_put(&level->head, head ? head : slot, slot);
     return tail;
 }
 
-/* Takes an order with a neighbour out of its level's queue; it must have the quantity that was counted. Whether it is
- * the first or the last is anybody's guess, and not asked: slot 0, which is no order's, takes what is written for a
- * neighbour who is not there. */
+/* Takes an order with a neighbour out of its level's queue. Whether it is the first or the last is anybody's guess, and
+ * not asked: slot 0, which is no order's, takes what is written for a neighbour who is not there. */
 static inline void pit_level_unlink(struct pit_level *level, struct pit_order *orders, uint32_t slot)
 {
     const uint32_t next = orders[slot].next, prev = orders[slot].prev, head = level->head, tail = level->tail;
-    const uint32_t youngest = next ? tail : prev;
     orders[prev].next = next;
     orders[next].prev = prev;
-    orders[youngest].together = orders[tail].together - orders[slot].is.quantity;
-    pit_words_put(&level->head, prev ? head : next, youngest);
+    pit_words_put(&level->head, prev ? head : next, next ? tail : prev);
 }
 
 #endif

@@ -41,14 +41,12 @@ static inline void forget_rank(struct pit_book *book, uint8_t side, int64_t rank
 }
 
 /* Puts an order at the end of the queue at its price. Returns its older neighbour. */
-static inline uint32_t enter_queue(struct pit_book *book, uint32_t slot, uint8_t side, int64_t price, uint64_t quantity)
+static inline uint32_t enter_queue(struct pit_book *book, uint32_t slot, uint8_t side, int64_t price)
 {
     const int64_t rank = pit_rank(side, price);
     const bool alone = rank > book->best[side]; /* before all others nobody can stand */
-    if (quantity > book->largest)
-        book->largest = quantity;
     note_rank(book, side, rank);
-    return pit_ladder_enter(&book->ladder[side], rank, book->best[side], book->pool.order, slot, quantity, alone);
+    return pit_ladder_enter(&book->ladder[side], rank, book->best[side], book->pool.order, slot, alone);
 }
 
 /* Takes an order out of its queue. If it was alone there, the price goes out of use. */
@@ -109,7 +107,7 @@ static inline uint32_t seat_by_client_id(struct pit_book *book, uint32_t slot, u
  * is not looked at before. client_hash: see pit_admit_new. */
 static inline __attribute__((always_inline)) void settle(struct pit_book *book, uint32_t slot, uint64_t order_id,
                                                          uint64_t client_id, uint8_t side, int64_t price,
-                                                         uint64_t quantity, uint32_t client_hash)
+                                                         uint32_t client_hash)
 {
     if (order_id > book->newest)
         book->newest = order_id;
@@ -117,7 +115,7 @@ static inline __attribute__((always_inline)) void settle(struct pit_book *book, 
     const uint32_t by_order_id = seat_by_order_id(book, slot, order_id);
     const uint32_t by_client_id =
         __builtin_expect(client_id != 0, 1) ? seat_by_client_id(book, slot, client_hash) : PIT_ID_SEAT_NONE;
-    const uint32_t prev = enter_queue(book, slot, side, price, quantity);
+    const uint32_t prev = enter_queue(book, slot, side, price);
     struct pit_order *order = &book->pool.order[slot];
     pit_words_put(&order->next, 0, prev);
     pit_words_put(order->seat, by_order_id, by_client_id);
@@ -128,8 +126,7 @@ static inline __attribute__((always_inline)) void
 pit_book_rest(struct pit_book *book, const struct pit_resting_order *resting, uint32_t client_hash)
 {
     const uint32_t slot = pit_order_claim(&book->pool);
-    settle(book, slot, resting->order_id, resting->client_id, resting->side, resting->price, resting->quantity,
-           client_hash);
+    settle(book, slot, resting->order_id, resting->client_id, resting->side, resting->price, client_hash);
     book->pool.order[slot].is = *resting;
 }
 
@@ -139,7 +136,7 @@ pit_book_rest_whole(struct pit_book *book, const struct pit_command *command, ui
 {
     const uint32_t slot = pit_order_claim(&book->pool), account = command->account, side = command->side;
     const uint64_t order_id = command->sequence;
-    settle(book, slot, order_id, command->client_id, (uint8_t)side, command->price, command->quantity, client_hash);
+    settle(book, slot, order_id, command->client_id, (uint8_t)side, command->price, client_hash);
     struct pit_resting_order *order = &book->pool.order[slot].is;
     pit_words_put(&order->account, account, side);
     pit_block_named(&order->order_id, &command->order_id, order_id);
@@ -165,21 +162,6 @@ static inline __attribute__((always_inline)) void pit_book_remove(struct pit_boo
     pit_order_release(&book->pool, slot);
 }
 
-/* Takes lots off an order that rests at a level, keeps its place there and may have nothing left. */
-static inline void take_from(struct pit_order *orders, const struct pit_level *level, uint32_t slot, uint64_t quantity)
-{
-    orders[slot].is.quantity -= quantity;
-    orders[level->tail].together -= quantity;
-}
-
-/* Takes lots off a resting order, which keeps its place and has some left. */
-static inline void pit_book_shrink(struct pit_book *book, uint32_t slot, uint64_t quantity)
-{
-    const struct pit_resting_order *order = &book->pool.order[slot].is;
-    take_from(book->pool.order, pit_ladder_level(&book->ladder[order->side], pit_rank(order->side, order->price)), slot,
-              quantity);
-}
-
 /* Moves a resting order to the end of the queue at another (or its own) price. The old level goes first: when all are
  * in use its place is the one the new price takes. */
 static inline void pit_book_move(struct pit_book *book, uint32_t slot, int64_t price, uint64_t quantity)
@@ -188,7 +170,7 @@ static inline void pit_book_move(struct pit_book *book, uint32_t slot, int64_t p
     leave_queue(book, slot);
     order->price = price;
     order->quantity = quantity;
-    const uint32_t prev = enter_queue(book, slot, order->side, price, quantity);
+    const uint32_t prev = enter_queue(book, slot, order->side, price);
     pit_words_put(&book->pool.order[slot].next, 0, prev);
 }
 

@@ -23,7 +23,6 @@ struct pit_book {
     uint8_t zero[3];
     uint64_t newest;             /* no order that rests or rested has a higher order id */
     uint64_t rested;             /* orders that have come to rest */
-    uint64_t largest;            /* no order that rests or rested has a higher quantity */
     struct pit_ladder ladder[2]; /* by side */
     struct pit_order_pool pool;
     struct pit_id_table by_order_id;  /* but for newcomers */
@@ -98,22 +97,6 @@ static inline uint32_t pit_book_client_hash(const struct pit_book *book, uint64_
 static inline uint32_t pit_book_levels_now(const struct pit_book *book)
 {
     return book->ladder[PIT_SIDE_BUY].count + book->ladder[PIT_SIDE_SELL].count;
-}
-
-/* Open lots at a level, as many as `enough` at least, unless there are fewer. One step: but where so many orders rest,
- * and one was so large, that a word might not hold their sum, one for each order until there are enough. */
-static inline uint64_t pit_book_level_quantity(const struct pit_book *book, const struct pit_level *level,
-                                               uint64_t enough)
-{
-    const struct pit_order *orders = book->pool.order;
-    uint64_t most;
-    if (!__builtin_mul_overflow(book->largest, (uint64_t)book->pool.count, &most))
-        return orders[level->tail].together;
-    uint64_t quantity = 0;
-    for (uint32_t slot = level->head; slot && quantity < enough; slot = orders[slot].next)
-        if (__builtin_add_overflow(quantity, orders[slot].is.quantity, &quantity))
-            return UINT64_MAX;
-    return quantity;
 }
 
 #endif

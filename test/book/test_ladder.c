@@ -141,7 +141,7 @@ static void rig_take(struct rig *rig, int64_t rank)
     const int64_t best = alone ? rank : set_best(&rig->set);
     pit_ladder_prefetch(&rig->ladder, rank);
     const uint32_t slot = 1 + rig->orders++ % ORDERS;
-    const uint32_t older = pit_ladder_enter(&rig->ladder, rank, best, rig->order, slot, 1, alone);
+    const uint32_t older = pit_ladder_enter(&rig->ladder, rank, best, rig->order, slot, alone);
     assert_int_equal(older, entry ? entry->level.tail : 0);
     if (older)
         assert_int_equal(rig->order[older].next, slot);
