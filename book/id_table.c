@@ -96,7 +96,7 @@ _Static_assert(PIT_ID_TABLE_STEPS *PIT_ID_TABLE_FILL >= 2, "a doubling is over b
 
 void pit_id_table_care(struct pit_id_table *table)
 {
-    /* Out of B buckets a doubling takes 2 B steps, B / 2 inserts. It starts with 3 B orders, the next one with 6 B: at
+    /* Out of B buckets a doubling takes 2 B steps, B / 4 inserts. It starts with 3 B orders, the next one with 6 B: at
      * least 3 B inserts lie between. */
     if (table->old == PIT_ID_NO_TABLE)
         start_doubling(table);

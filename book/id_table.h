@@ -34,7 +34,7 @@
 
 #define PIT_ID_BUCKET_ORDERS 6u
 #define PIT_ID_TABLE_FILL 3u   /* orders a bucket, over the whole table, at which it doubles; no table has more */
-#define PIT_ID_TABLE_STEPS 4u  /* of a doubling, an insert: a search has two tables to look at until it is over */
+#define PIT_ID_TABLE_STEPS 8u  /* of a doubling, an insert: a search has two tables to look at until it is over */
 #define PIT_ID_TABLE_START 64u /* buckets of a fresh table, where the limit does not ask for fewer */
 
 #define PIT_ID_TAG_BITS UINT64_C(0x0000ffffffffffff) /* of all six */

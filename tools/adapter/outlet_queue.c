@@ -12,7 +12,7 @@
 
 /* How many events the writer gathers before reports of them are pushed. Each push is seen at once, by a reader that
  * asks all the time for the line that is written: many in a row are cheaper than a few now and then. */
-#define SLOTS 16384u
+#define SLOTS 8192u
 
 struct pit_outlet {
     _Alignas(128) struct pit_event slots[SLOTS];
