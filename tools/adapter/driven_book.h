@@ -116,4 +116,11 @@ static inline void pit_driven_carry_out(struct pit_driven_book *book, const stru
         pit_book_apply(book->book, command, sink);
 }
 
+/* The best price of a side, or, where nobody stands, none. */
+static inline int64_t pit_driven_best(const struct pit_driven_book *book, enum pit_side side, int64_t none)
+{
+    int64_t price;
+    return pit_book_best(book->book, side, &price) ? price : none;
+}
+
 #endif

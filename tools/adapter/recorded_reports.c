@@ -145,14 +145,12 @@ PIT_EXPORT void engine_flush(void)
 
 PIT_EXPORT int64_t engine_query_best_bid(void)
 {
-    int64_t price;
-    return pit_book_best(recording.book.book, PIT_SIDE_BUY, &price) ? price : INT64_MIN;
+    return pit_driven_best(&recording.book, PIT_SIDE_BUY, INT64_MIN);
 }
 
 PIT_EXPORT int64_t engine_query_best_ask(void)
 {
-    int64_t price;
-    return pit_book_best(recording.book.book, PIT_SIDE_SELL, &price) ? price : INT64_MAX;
+    return pit_driven_best(&recording.book, PIT_SIDE_SELL, INT64_MAX);
 }
 
 PIT_EXPORT uint64_t engine_query_depth_at(int64_t price, uint8_t side)
